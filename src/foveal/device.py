@@ -1,0 +1,56 @@
+"""Where the arithmetic runs: the device, its threads, its random generators. The one place that says cuda."""
+
+import os
+from contextlib import contextmanager
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+
+from foveal.errors import ConfigError, TrainingError
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+def choose_device(name: DeviceName) -> torch.device:
+    """The device asked for; `auto` is the GPU when there is one. Raises ConfigError when there is no such device."""
+    has_gpu = torch.cuda.is_available()
+    if name == "cuda" and not has_gpu:
+        raise ConfigError(f"no GPU was found by torch {torch.__version__}. Leave --device out, or say --device cpu.")
+    return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
+
+
+def set_threads(threads: int | None) -> int:
+    """Use this many threads (default: the cores this process may use) and return their number.
+
+    The number belongs to the result: sums are split over threads, and floating-point addition is not associative.
+    """
+    count = (
+        threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 1
+    )
+    torch.set_num_threads(count)
+    return count
+
+
+def seed_everything(seed: int) -> torch.Generator:
+    """Seed torch's global generators (initial weights, dropout) and return one for the order and change of images."""
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Deterministic mode also fills every new tensor with NaN to find reads of unset memory: time we need not pay.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return torch.Generator().manual_seed(seed)
+
+
+@contextmanager
+def out_of_memory_said(what: str) -> Iterator[None]:
+    """Turn torch's several out-of-memory errors into one TrainingError that says what to make smaller."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if isinstance(error, RuntimeError) and "out of memory" not in text and "can't allocate memory" not in text:
+            raise
+        raise TrainingError(
+            f"memory ran out {what}: {str(error).splitlines()[0] if str(error) else 'the system gave no more'}. "
+            "Use a smaller batch (--set training.batch_size=32) or smaller images (--size 32)."
+        ) from error

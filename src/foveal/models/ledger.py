@@ -1,0 +1,147 @@
+"""Walks a real forward pass, layer by layer, and writes the ledger of its shapes.
+
+Each layer's output shape is worked out by formula before the layer runs and checked against what came out;
+a layer that does not fit is named before PyTorch fails on it.
+"""
+
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from foveal.errors import ConfigError
+from foveal.models.shapes import Formula, LayerRow, Ledger, Shape, formula_of, show
+
+
+class _Walk:
+    """What is known between two layers of the forward pass."""
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.rows: list[LayerRow] = []
+        self.input_shape = input_shape
+        self.shape = input_shape
+        self.tensor: Tensor | None = None
+        self.receptive_field: int | None = 1
+        self.jump = 1  # how many input pixels lie between two neighbours of the present feature map
+        self.formula: Formula | None = None
+        self.counted: set[int] = set()
+
+    def enter(self, name: str, module: nn.Module, x: Tensor) -> None:
+        shape = tuple(x.shape[1:])
+        if shape != self.shape:
+            self._note_function(shape)
+        elif self.tensor is not None and x is not self.tensor:
+            self.receptive_field = None  # something in `forward` that is no layer: what it sees cannot be told
+        self.formula = formula_of(module, name, shape)
+
+    def _note_function(self, shape: Shape) -> None:
+        is_flat = shape == (prod(self.shape),)
+        text = (
+            f"{'*'.join(map(str, self.shape))} = {prod(shape)}" if is_flat else f"{show(self.shape)} -> {show(shape)}"
+        )
+        field = self.receptive_field if is_flat else None
+        kind = "flatten" if is_flat else "function"
+        self.rows.append(LayerRow("(in forward)", kind, None, None, None, text, shape, 0, 0, field))
+        self.receptive_field = field
+        self.shape = shape
+
+    def leave(self, name: str, module: nn.Module, y: Tensor) -> None:
+        formula, shape = self.formula, tuple(y.shape[1:])
+        assert formula is not None
+        if formula.text:
+            assert formula.output_shape == shape, f"{name}: formula {formula.output_shape}, forward pass {shape}"
+        text = formula.text or f"{show(self.shape)} -> {show(shape)}"
+        self._see_further(formula, module)
+        self.rows.append(
+            LayerRow(
+                name,
+                formula.kind,
+                formula.kernel_size,
+                formula.stride,
+                formula.padding,
+                text,
+                shape,
+                self._parameters(module),
+                formula.multiply_adds,
+                self.receptive_field,
+            )
+        )
+        self.tensor, self.shape = y, shape
+
+    def _see_further(self, formula: Formula, module: nn.Module) -> None:
+        if self.receptive_field is None:
+            return
+        if formula.kind in ("linear", "global_max_pool", "global_average_pool"):
+            self.receptive_field = max(self.input_shape[1:])
+        elif isinstance(formula.kernel_size, int) and isinstance(formula.stride, int):
+            dilation: Any = getattr(module, "dilation", 1)
+            dilation = dilation[0] if isinstance(dilation, tuple) else dilation
+            self.receptive_field += (formula.kernel_size - 1) * dilation * self.jump
+            self.jump *= formula.stride
+        elif formula.kernel_size is not None or not formula.text:
+            self.receptive_field = None  # windows that are not square, kinds without a formula
+
+    def _parameters(self, module: nn.Module) -> int:
+        fresh = [p for p in module.parameters() if id(p) not in self.counted]
+        self.counted.update(id(p) for p in fresh)
+        return sum(p.numel() for p in fresh)
+
+
+def ledger(model: nn.Module, input_shape: Shape, num_classes: int) -> Ledger:
+    """The ledger of a network for images (C, H, W), from one forward pass of two black images in eval mode.
+
+    Raises ConfigError, naming the layer and the right `in_features`, when layers do not fit together,
+    and when what comes out is not logits (N, num_classes).
+    """
+    walk = _Walk(input_shape)
+    was_training = model.training
+    handles = []
+    for name, module in model.named_modules():
+        if not list(module.children()):
+            short = name.removeprefix("network.") or type(module).__name__
+            handles.append(module.register_forward_pre_hook(lambda m, x, n=short: walk.enter(n, m, x[0])))
+            handles.append(module.register_forward_hook(lambda m, _, y, n=short: walk.leave(n, m, y)))
+    try:
+        with torch.no_grad():
+            device = next((p.device for p in model.parameters()), torch.device("cpu"))
+            logits = model.eval()(torch.zeros(2, *input_shape, device=device))
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise ConfigError(_after(walk, str(error).splitlines()[0])) from error
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+    _check_logits(logits, num_classes, walk)
+    return Ledger(input_shape, tuple(walk.rows), sum(p.numel() for p in model.parameters()))
+
+
+def _after(walk: _Walk, problem: str) -> str:
+    last = f"after layer {walk.rows[-1].name!r}" if walk.rows else "at the first layer"
+    return (
+        f"the network fails on {show(walk.input_shape)} images {last}, where the shape is {show(walk.shape)}: {problem}. "
+        f"A linear layer there needs in_features={prod(walk.shape)}."
+    )
+
+
+def _check_logits(logits: object, num_classes: int, walk: _Walk) -> None:
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        got = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise ConfigError(f"the network returns {got}; it must return logits of shape (N, {num_classes}).")
+    if logits.shape[0] != 2:
+        flat = next((row for row in reversed(walk.rows) if len(row.output_shape) == 3), None)
+        hint = f" After {flat.name!r} there are {prod(flat.output_shape)} values an image." if flat else ""
+        raise ConfigError(
+            f"the network returns {logits.shape[0]} rows for 2 images: a view(-1, ...) in its forward has the wrong number."
+            f"{hint} Use x.flatten(1) there, and in_features to match."
+        )
+    if logits.shape[1] != num_classes:
+        raise ConfigError(
+            f"the network returns {logits.shape[1]} logits an image, but the data have {num_classes} classes. "
+            f"Let its last layer have out_features={num_classes}."
+        )
+    if bool((logits >= 0).all()) and torch.allclose(logits.sum(dim=1), torch.ones(2, device=logits.device), atol=1e-5):
+        raise ConfigError(
+            "the network returns probabilities (they sum to 1); foveal's networks return logits, because the loss takes "
+            "the softmax itself and taking it twice learns badly. Leave the last softmax out."
+        )

@@ -1,0 +1,206 @@
+"""The Run folder: where one training keeps everything it was told, did and made. No torch, no NumPy here.
+
+Every file is written to a temporary name in the same folder, flushed to disk, and moved into place,
+so that a reader finds the old file or the new one and never half of either.
+"""
+
+import errno
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from foveal.config import Config, parse_config, read_toml
+from foveal.errors import ArtifactError
+
+RUNS = Path("runs")
+CONFIG, ENVIRONMENT, SPLITS, HISTORY, SUMMARY = (
+    "config.toml",
+    "environment.json",
+    "splits.json",
+    "history.jsonl",
+    "summary.json",
+)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all; ArtifactError says why the system refused."""
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically."""
+    write_atomic(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file; ArtifactError when it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArtifactError(f"cannot read {path}: {error.strerror}. Is {path.parent} the folder you meant?") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not valid JSON: {error}. The file is damaged; train again.") from error
+
+
+def cannot_write(path: Path, error: OSError) -> ArtifactError:
+    """The error for a refused write, with what to do about this reason."""
+    advice = {
+        errno.ENOSPC: "Free some space on that disk, or choose another with --out.",
+        errno.EACCES: "Choose a folder you may write to with --out.",
+        errno.EROFS: "Choose a folder that is not read-only with --out.",
+    }.get(error.errno or 0, "Choose another folder with --out.")
+    return ArtifactError(f"cannot write {path}: {error.strerror}. {advice}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. Its files are properties; what they hold is read and written through the methods."""
+
+    folder: Path
+
+    @property
+    def classifier(self) -> Path:
+        """The Classifier folder, which is enough to predict when copied alone."""
+        return self.folder / "classifier"
+
+    @property
+    def report(self) -> Path:
+        """The folder of pictures."""
+        return self.folder / "report"
+
+    @property
+    def config(self) -> Config:
+        """The settings, complete once training has begun."""
+        config: Config = parse_config(read_toml(self.folder / CONFIG))
+        return config
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `foveal train --json` prints; ArtifactError while the run is not finished."""
+        summary: dict[str, Any] = read_json(self.folder / SUMMARY)
+        return summary
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The records of the training so far, oldest first."""
+        path = self.folder / HISTORY
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def write_config(self, config: Config) -> None:
+        """Keep the settings as TOML; a setting that is None is left out, as TOML has no such value."""
+        values = config.model_dump(mode="json", exclude_none=True)
+        write_atomic(self.folder / CONFIG, tomli_w.dumps(values).encode())
+
+    def write_environment(self, facts: Mapping[str, Any]) -> None:
+        """Keep what the result depends on besides the settings: versions, machine, threads."""
+        write_json(self.folder / ENVIRONMENT, {**environment(), **facts})
+
+    def append_history(self, records: list[dict[str, Any]]) -> None:
+        """Add records, one JSON object a line. A line torn by a crash can only be the last one."""
+        try:
+            with (self.folder / HISTORY).open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(record) + "\n" for record in records)
+        except OSError as error:
+            raise cannot_write(self.folder / HISTORY, error) from error
+
+    def discard(self) -> None:
+        """Remove the folder: for a run that failed before it had learnt anything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def create_run(out: Path | None, data_name: str, model_name: str) -> Run:
+    """A new folder: `out` itself, which must not exist, or the next free `runs/<data>-<model>-<n>`."""
+    if out is not None and out.exists():
+        raise ArtifactError(f"the run folder {out} exists already. Give --out a new name, or remove the folder first.")
+    stem = f"{_plain(data_name)}-{_plain(model_name)}"
+    for number in range(1, 1_000_000):
+        folder = out if out is not None else RUNS / f"{stem}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if out is not None:
+                raise ArtifactError(f"the run folder {out} was made by somebody else just now. Try again.") from None
+            continue
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        return Run(folder)
+    raise ArtifactError(f"no free run number is left for {stem} in {RUNS}. Remove old runs.")
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip("._-") or "data"
+
+
+def open_run(path: Path | None) -> Run:
+    """The run at `path`, or the newest one under `runs/` that holds a Classifier. Raises ArtifactError."""
+    if path is None:
+        return newest_run()
+    if (path / CONFIG).is_file():
+        return Run(path)
+    if (path / "classifier.json").is_file() and (path.parent / CONFIG).is_file():
+        return Run(path.parent)
+    raise ArtifactError(f"{path} is not a run folder: it has no {CONFIG}. {_runs_here()}")
+
+
+def newest_run() -> Run:
+    """The run under `runs/` whose Classifier was written last."""
+    cards = sorted(RUNS.glob("*/classifier/classifier.json"), key=lambda card: card.stat().st_mtime_ns)
+    if not cards:
+        raise ArtifactError(f"there is no trained run under {RUNS.resolve()}. Train one first: foveal train")
+    return Run(cards[-1].parent.parent)
+
+
+def _runs_here() -> str:
+    names = sorted(path.parent.name for path in RUNS.glob(f"*/{CONFIG}"))
+    return f"Runs under {RUNS}: {', '.join(names[:10])}." if names else "Train one first: foveal train"
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, without importing anything heavy."""
+    packages = {}
+    for name in ("foveal", "torch", "numpy", "pillow", "safetensors"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "not installed as a package"
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "packages": packages,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
