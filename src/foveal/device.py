@@ -1,8 +1,8 @@
 """Where the arithmetic runs: the device, its threads, its random generators. The one place that says cuda."""
 
 import os
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch

@@ -83,13 +83,19 @@ PUBLISHED: dict[str, Settings] = {
     },
 }
 
+# The names of the catalog, here because models/catalog.py imports torch and a wrong name should not wait for that.
+MODELS = ("compact", *PUBLISHED)
+
 
 def resolve(said: Settings, data_name: str) -> Config:
     """The checked Config for what the user said (nested settings) about the data called `data_name`.
 
-    Raises ConfigError for unknown presets, networks without a published form, and any bad key or value.
+    Raises ConfigError for unknown networks, networks without a published form, and any bad key or value.
     """
-    asked = parse_config(said)  # so that a bad key is answered before anything is looked up
+    asked: Config = parse_config(said)  # so that a bad key is answered before anything is looked up
+    require_known(asked.model.name)
+    if asked.training.epochs is not None:  # said in so many words: no floor below it
+        said = merge({"training": {"min_updates": 0}}, said)
     if not asked.as_published:
         gentle = {} if asked.model.name == "compact" else GENTLE
         return _checked(merge(PRESETS[asked.preset], gentle, DATA.get(data_name, {}), said))
@@ -99,6 +105,15 @@ def resolve(said: Settings, data_name: str) -> Config:
             f"{closest(asked.model.name, PUBLISHED)}"
         )
     return _checked(merge(_PLAIN, PUBLISHED[asked.model.name], said))
+
+
+def require_known(model: str) -> None:
+    """Raise ConfigError, with the closest names, unless this is a network of the catalog or names a file."""
+    if model not in MODELS and ":" not in model and not model.endswith(".toml"):
+        raise ConfigError(
+            f"there is no network {model!r}. {closest(model, MODELS)} "
+            "A network of your own is a file: layers.toml, or path/to/file.py:MyNet."
+        )
 
 
 def _checked(values: Settings) -> Config:

@@ -6,13 +6,15 @@ so that a reader finds the old file or the new one and never half of either.
 
 import errno
 import json
+import logging
 import os
 import platform
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,13 +26,9 @@ from foveal.config import Config, parse_config, read_toml
 from foveal.errors import ArtifactError
 
 RUNS = Path("runs")
-CONFIG, ENVIRONMENT, SPLITS, HISTORY, SUMMARY = (
-    "config.toml",
-    "environment.json",
-    "splits.json",
-    "history.jsonl",
-    "summary.json",
-)
+CONFIG, SPLITS, HISTORY, NOTES = "config.toml", "splits.json", "history.jsonl", "notes.txt"
+ENVIRONMENT, SUMMARY, EVALUATION = "environment.json", "summary.json", "evaluation.json"
+LOG = logging.getLogger("foveal")
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -118,6 +116,20 @@ class Run:
         """Keep what the result depends on besides the settings: versions, machine, threads."""
         write_json(self.folder / ENVIRONMENT, {**environment(), **facts})
 
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Keep what the training came to; its presence says that the run is finished."""
+        write_json(self.folder / SUMMARY, summary)
+
+    def write_splits(self, splits: Mapping[str, Any]) -> None:
+        """Keep which image is in which split, by content."""
+        write_atomic(self.folder / SPLITS, json.dumps(splits).encode())
+
+    @property
+    def splits(self) -> dict[str, Any]:
+        """What `write_splits` kept; ArtifactError while the run has none."""
+        splits: dict[str, Any] = read_json(self.folder / SPLITS)
+        return splits
+
     def append_history(self, records: list[dict[str, Any]]) -> None:
         """Add records, one JSON object a line. A line torn by a crash can only be the last one."""
         try:
@@ -126,9 +138,22 @@ class Run:
         except OSError as error:
             raise cannot_write(self.folder / HISTORY, error) from error
 
+    def note(self, text: str) -> None:
+        """Say something that the user should know, and keep it with the run."""
+        LOG.info(text)
+        with (self.folder / NOTES).open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+
     def discard(self) -> None:
         """Remove the folder: for a run that failed before it had learnt anything."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_run(config: Config, out: Path | None, data_name: str) -> Run:
+    """A new run folder with the config in it, called after the data and the network."""
+    run = create_run(out, data_name, Path(config.model.name.rpartition(":")[2]).stem)
+    run.write_config(config)
+    return run
 
 
 def create_run(out: Path | None, data_name: str, model_name: str) -> Run:
@@ -148,6 +173,17 @@ def create_run(out: Path | None, data_name: str, model_name: str) -> Run:
             raise cannot_write(folder, error) from error
         return Run(folder)
     raise ArtifactError(f"no free run number is left for {stem} in {RUNS}. Remove old runs.")
+
+
+@contextmanager
+def removed_if_empty(run: Run) -> Iterator[None]:
+    """Remove the run folder when what goes on inside fails before there is a Classifier to keep."""
+    try:
+        yield
+    except BaseException:
+        if not (run.classifier / "classifier.json").exists():
+            run.discard()
+        raise
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from foveal.config import ArchSpec
-from foveal.errors import ArtifactError, ConfigError, closest
+from foveal.errors import ArtifactError
 from foveal.models import tutorials
 from foveal.models.blocks import Normalise
 from foveal.models.compact import compact
@@ -17,6 +17,7 @@ from foveal.models.ledger import ledger
 from foveal.models.own import build_own
 from foveal.models.shapes import Shape
 from foveal.models.tutorials import Layers
+from foveal.recipes import require_known
 
 LAYERS_FILE, OWN = "layers", "own"  # names of networks that are not in the catalog
 
@@ -50,11 +51,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 def find_architecture(name: str) -> Architecture:
     """The catalog's entry; ConfigError offers the closest names and says how to bring one's own."""
-    if name not in ARCHITECTURES:
-        raise ConfigError(
-            f"there is no network {name!r}. {closest(name, ARCHITECTURES)} "
-            "A network of your own is a file: layers.toml, or path/to/file.py:MyNet."
-        )
+    require_known(name)
     return ARCHITECTURES[name]
 
 

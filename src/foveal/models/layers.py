@@ -36,7 +36,7 @@ SETTINGS: dict[str, set[str]] = {
     "conv": {"out_channels", "in_channels", "dilation", "groups"} | _WINDOW | _WEIGHTS,
     "linear": {"out_features", "in_features"} | _WEIGHTS,
     "batch_norm": set(),
-    **{kind: _WINDOW for kind in POOLS},
+    **dict.fromkeys(POOLS, _WINDOW),
     **{kind: {"p"} for kind in DROPOUTS},
     **{kind: set() for kind in PLAIN},
 }

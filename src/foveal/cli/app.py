@@ -1,0 +1,64 @@
+"""The command table and the one try/except. Exit codes: 0 done, 1 our error, 2 usage, 130 interrupted."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+import foveal  # noqa: F401 -- sets the OpenMP policy before any command imports torch
+from foveal.cli.console import say_error, show_notes
+from foveal.cli.data import app as data_app
+from foveal.cli.evaluate import evaluate, predict
+from foveal.cli.model import app as model_app
+from foveal.cli.train import reproduce, train
+from foveal.errors import FovealError
+
+app = typer.Typer(
+    name="foveal",
+    help="Train, check and ship small convolutional image classifiers on the machine you already have.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
+app.command()(reproduce)
+app.add_typer(model_app, name="model")
+app.add_typer(data_app, name="data")
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; works at any place.")] = False,
+) -> None:
+    if version:
+        from foveal.classifier import foveal_version
+
+        typer.echo(f"foveal {foveal_version()}")
+        raise typer.Exit
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    is_debugging = len(arguments) < len(sys.argv) - 1
+    show_notes()
+    try:
+        app(arguments, prog_name="foveal")
+    except FovealError as error:
+        if is_debugging:
+            raise
+        say_error(str(error))
+        return error.exit_code
+    except OSError as error:
+        if is_debugging:
+            raise
+        say_error(f"the system refused: {error}. Check the path, its permissions and the space on the disk.")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,159 @@
+"""`foveal train` and `foveal reproduce`."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from foveal.cli.console import AsJson, Threads, print_json, say, table
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="A known name (foveal data list) or a folder of images.")] = "mnist",
+    model: Annotated[
+        str | None, typer.Option(help="A name (foveal model list), layers.toml, or path.py:Class. Default: compact.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="fast, balanced (default) or best.")] = None,
+    as_published: Annotated[
+        bool, typer.Option("--as-published", help="Train a tutorial network exactly as its document does.")
+    ] = False,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the training images (default: the preset's).")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Bring images to SIZE x SIZE pixels.")] = None,
+    fit: Annotated[str | None, typer.Option(help="How: pad (default), stretch or crop.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random (default 0).")] = None,
+    threads: Threads = None,
+    device: Annotated[str | None, typer.Option(help="auto (default), cpu or cuda.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting, as training.batch_size=64; may be repeated.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Start from the config.toml of a run.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; must not exist yet.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do not train.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network on DATA and write a run folder with its Classifier and pictures."""
+    from foveal.config import merge, parse_settings, read_toml
+    from foveal.data.sources import data_name
+    from foveal.recipes import resolve
+
+    options: dict[str, Any] = {
+        "data": {"size": size, "fit": fit},
+        "model": {"name": model},
+        "training": {"epochs": epochs},
+        "preset": preset,
+        "as_published": as_published or None,
+        "seed": seed,
+        "threads": threads,
+        "device": device,
+    }
+    base = read_toml(config) if config else {}
+    source = data if config is None or data != "mnist" else base.get("data", {}).get("source", data)
+    said = merge(base, {"data": {"source": source}}, _given(options), parse_settings(settings or []))
+    resolved = resolve(said, data_name(source))
+    if dry_run:
+        _dry_run(resolved, as_json)
+        return
+
+    from foveal.run import removed_if_empty, start_run
+
+    run = start_run(resolved, out, data_name(source))  # the folder and its config are there before torch is loaded
+    with removed_if_empty(run):
+        from foveal.workflows.train import train as train_workflow
+
+        train_workflow(resolved, run)
+    if as_json:
+        print_json(run.summary)
+    else:
+        _say_result(run.summary, run.folder)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    kept = {key: _given(value) if isinstance(value, dict) else value for key, value in options.items()}
+    return {key: value for key, value in kept.items() if value is not None and value != {}}
+
+
+def _say_result(summary: dict[str, Any], folder: Path) -> None:
+    validation = summary["val_accuracy"]
+    chosen = (
+        f"{validation:.2%} of the validation images right (chosen at update {summary['chosen_update']:,})"
+        if validation is not None
+        else "no images were held out for validation; the last weights were kept"
+    )
+    say(
+        f"{summary['model']} on {summary['data']}: {summary['parameters']:,} parameters, {summary['epochs']:.2g} epochs, "
+        f"{summary['updates']:,} updates in {summary['train_seconds']:.1f} s ({summary['images_per_second']:,.0f} images/s)",
+        chosen,
+        f"written: {folder} (Classifier in {folder / 'classifier'}, pictures in {folder / 'report'})",
+        f"next: foveal evaluate {shlex.quote(str(folder))}    or: foveal predict {shlex.quote(str(folder))} PICTURE...",
+    )
+
+
+def _dry_run(config: Any, as_json: bool) -> None:
+    from foveal.cli.model import show_ledger
+    from foveal.workflows.describe import dry_run as describe_training
+
+    plan = describe_training(config)
+    if as_json:
+        print_json(plan)
+        return
+    rows = [(name, f"{count:,}") for name, count in plan["images"].items()]
+    table(f"{plan['data']}: {len(plan['classes'])} classes", ("split", "images"), rows, right=("images",))
+    show_ledger(plan["model"], plan["ledger"])
+    say(
+        *(f"note: {note}" for note in plan["notes"]),
+        f"{plan['updates']:,} updates of {plan['batch_size']} images: {plan['epochs']:.2f} epochs",
+        f"estimated {plan['estimated_seconds']:.0f} s of training on {plan['threads']} threads "
+        f"({1000 * plan['seconds_per_update']:.1f} ms an update, measured now)",
+    )
+
+
+def reproduce(
+    epochs: Annotated[float | None, typer.Option(help="Train each this long instead of as long as published.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    threads: Threads = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write; must not exist yet.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the seven tutorial networks as published and test each once on the real test images."""
+    from foveal.cli.console import progress_line
+    from foveal.workflows.reproduce import reproduce as reproduce_workflow
+    from foveal.workflows.reproduce import reproduce_folder
+
+    folder = reproduce_folder(out)
+    rows = []
+    try:
+        for row in reproduce_workflow(folder, epochs=epochs, seed=seed, threads=threads):
+            rows.append(row)
+            progress_line(f"{row.model}: {row.accuracy:.2%} after {row.epochs:g} epochs")
+    finally:
+        if not rows:
+            folder.discard()
+    if as_json:
+        from dataclasses import asdict
+
+        print_json({"run": str(folder.folder), "rows": [asdict(row) for row in rows]})
+        return
+    table(
+        "The seven networks as published, on the real test images",
+        ("document", "network", "published", "ours", "95 % interval", "epochs", "s/epoch", "measured wrongly there"),
+        [
+            (
+                row.document,
+                row.model,
+                row.published,
+                f"{row.accuracy:.2%}",
+                f"{row.interval[0]:.2%} to {row.interval[1]:.2%}",
+                f"{row.epochs:g}",
+                f"{row.seconds_per_epoch:.1f}",
+                row.flaw,
+            )
+            for row in rows
+        ],
+        right=("ours", "epochs", "s/epoch"),
+    )
+    opened = max((row.test_opened for row in rows), default=0)
+    say(f"the test split of this data set has been opened {opened} times on this machine", f"written: {folder.folder}")

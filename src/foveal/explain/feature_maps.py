@@ -1,0 +1,42 @@
+"""What each layer makes of one image."""
+
+from collections import OrderedDict
+
+import torch
+from jaxtyping import Float, Real
+from torch import Tensor, nn
+
+
+def feature_maps(model: nn.Module, image: Real[Tensor, "1 C H W"]) -> "OrderedDict[str, Float[Tensor, 'D h w']]":
+    """The feature maps of one image (pixels 0-255) after every layer that gives maps, by layer name, first layer first.
+
+    The network is run once in eval mode and left as it was.
+    """
+    maps: OrderedDict[str, Tensor] = OrderedDict()
+
+    def keep(name: str, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4:
+            maps[name] = output[0].detach().float().cpu()
+
+    handles = [
+        module.register_forward_hook(lambda _, __, output, name=name: keep(name, output))
+        for name, module in named_leaves(model)
+    ]
+    was_training = model.training
+    try:
+        with torch.no_grad():
+            model.eval()(image)
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return maps
+
+
+def named_leaves(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The layers that have no layers inside, with the names that the ledger gives them."""
+    return [
+        (name.removeprefix("network.") or type(module).__name__, module)
+        for name, module in model.named_modules()
+        if not list(module.children())
+    ]

@@ -1,0 +1,144 @@
+"""Pictures of any kind to predictions, in batches. One picture that cannot be read does not stop the rest. No torch."""
+
+import glob
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image, ImageOps
+
+from foveal.classifier import Classifier, LogitsFn, probabilities
+from foveal.config import Familiar
+from foveal.data.images import EXTENSIONS, fit_image, open_image
+from foveal.errors import ConfigError, DataError
+
+PictureSource = str | Path | bytes | UInt8[ndarray, "H W"] | UInt8[ndarray, "H W C"]
+MUCH_LARGER, MUCH_SMALLER, MUCH_LIGHTER = 8, 0.5, 64  # times the longest, times the shortest side; levels of 255
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one picture; `top` are the likeliest labels with their calibrated probabilities, best first."""
+
+    source: str
+    label: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A picture that could not be read, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Picture:
+    source: str
+    pixels: ndarray  # (H, W, C)
+    warnings: tuple[str, ...]
+
+
+def predict(
+    classifier: Classifier,
+    sources: Iterable[PictureSource],
+    *,
+    top: int = 3,
+    invert: bool = False,
+    batch_size: int = 256,
+    logits_fn: LogitsFn | None = None,
+) -> Iterator[Prediction | Refused]:
+    """One answer for each picture, in order. A source is a file, a folder, a glob, encoded bytes or an array.
+
+    `invert` turns light and dark round first. `logits_fn` stands in for the Classifier's own network. Raises
+    ConfigError when `top` is below 1; a picture that cannot be read is a Refused, never an error.
+    """
+    if top < 1:
+        raise ConfigError(f"top is {top}; at least the likeliest label must be given. Use 1 or more.")
+    items = (_open(classifier, name, source, invert) for name, source in expand(sources))
+    while batch := list(islice(items, batch_size)):
+        pictures = [item for item in batch if isinstance(item, _Picture)]
+        answers = iter(_answer(classifier, pictures, top, logits_fn or classifier.logits))
+        yield from (next(answers) if isinstance(item, _Picture) else item for item in batch)
+
+
+def expand(sources: Iterable[PictureSource]) -> Iterator[tuple[str, Path | bytes | ndarray]]:
+    """Each source with its name: a folder becomes the pictures below it, a glob the files that it matches."""
+    for number, source in enumerate(sources):
+        if isinstance(source, bytes):
+            yield f"<bytes {number}>", source
+        elif isinstance(source, ndarray):
+            yield f"<array {number}>", source
+        elif Path(source).is_dir():
+            yield from ((str(path), path) for path in _pictures_below(Path(source)))
+        elif not Path(source).exists() and glob.has_magic(str(source)):
+            matches = sorted(glob.glob(str(source), recursive=True))  # noqa: PTH207 -- absolute patterns too
+            yield from ((match, Path(match)) for match in matches or [str(source)])
+        else:
+            yield str(source), Path(source)
+
+
+def _pictures_below(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
+    return found or [folder]
+
+
+def _open(classifier: Classifier, name: str, source: Path | bytes | ndarray, invert: bool) -> _Picture | Refused:
+    try:
+        if isinstance(source, Path) and source.is_dir():
+            raise DataError(f"the folder {source} holds no picture ({', '.join(EXTENSIONS)}). Name another.")
+        image = _from_array(source) if isinstance(source, ndarray) else open_image(_stream(source))
+        if invert:
+            image = ImageOps.invert(image)
+        pixels = fit_image(image, classifier.card.preprocess)
+    except (DataError, ValueError, MemoryError) as error:
+        return Refused(name, str(error))
+    return _Picture(name, pixels, tuple(strangeness(image, pixels, classifier.card.familiar)))
+
+
+def _stream(source: Path | bytes) -> Path | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+def _from_array(array: ndarray) -> Image.Image:
+    flat = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    if flat.dtype != np.uint8 or flat.ndim not in (2, 3) or (flat.ndim == 3 and flat.shape[2] != 3) or 0 in flat.shape:
+        raise DataError(
+            f"the array has shape {array.shape} and type {array.dtype}; a picture is uint8, (H, W) or (H, W, 3). Convert it."
+        )
+    return Image.fromarray(flat)
+
+
+def strangeness(image: Image.Image, pixels: UInt8[ndarray, "H W C"], known: Familiar) -> Iterator[str]:
+    """Sentences on what makes a picture unlike the training images: light where they are dark, or a far other size."""
+    side = max(image.size)
+    if side > MUCH_LARGER * known.max_side or side < MUCH_SMALLER * known.min_side:
+        yield (
+            f"{image.height}x{image.width} pixels, but the training images had {known.min_side} to {known.max_side} on "
+            "their longer side: cut out the object, or expect a guess"
+        )
+    edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    border = float(np.median(edges))
+    is_outside = border > known.max_border + MUCH_LIGHTER or border < known.min_border - MUCH_LIGHTER
+    if is_outside and known.min_border - MUCH_LIGHTER <= 255 - border <= known.max_border + MUCH_LIGHTER:
+        kind, usual = ("light", "dark") if border > known.max_border else ("dark", "light")
+        yield f"its background is {kind}, that of the training images was {usual}: try --invert (Python: invert=True)"
+
+
+def _answer(classifier: Classifier, pictures: list[_Picture], top: int, logits_fn: LogitsFn) -> Iterator[Prediction]:
+    if not pictures:
+        return
+    logits = logits_fn(np.stack([picture.pixels for picture in pictures]))
+    chances = probabilities(logits, classifier.card.temperature)
+    for picture, row in zip(pictures, chances, strict=True):
+        order = np.argsort(-row, kind="stable")[:top]
+        ranked = tuple((classifier.classes[i], float(row[i])) for i in order)
+        yield Prediction(picture.source, ranked[0][0], ranked[0][1], ranked, picture.warnings)

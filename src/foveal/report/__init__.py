@@ -1,0 +1,1 @@
+"""What people look at: pictures with matplotlib, and the progress bar."""

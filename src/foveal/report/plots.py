@@ -1,0 +1,154 @@
+"""Pictures as PNG files. Each function takes arrays and a path; none knows a network, a run or a data set."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int64, UInt8
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy import ndarray
+
+from foveal.run import cannot_write
+
+BLUE, ORANGE, RED, GREEN = "#2b6cb0", "#c05621", "#c53030", "#2f855a"
+MAX_MAPS = 12  # feature maps drawn of each layer
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all. Raises ArtifactError when it cannot be written."""
+    temporary = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        FigureCanvasAgg(figure).print_png(str(temporary))
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+
+
+def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Loss and accuracy over the epochs: of the training batches while they were learnt from, and of validation."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        axes.plot(
+            [record["epoch"] for record in history],
+            [record[name] for record in history],
+            color=BLUE,
+            linewidth=1,
+            label="training batches (augmented, as learnt from)",
+        )
+        measured = [record for record in history if record.get(f"val_{name}") is not None]
+        if measured:
+            epochs = [record["epoch"] for record in measured]
+            values = [record[f"val_{name}"] for record in measured]
+            axes.plot(epochs, values, color=ORANGE, marker="o", markersize=4, label="validation")
+        axes.set(xlabel="epoch", title=name)
+        axes.grid(alpha=0.3)
+    figure.axes[1].set_ylim(top=1.0)
+    figure.axes[0].set_ylim(bottom=0.0)
+    figure.axes[0].legend(fontsize=8)
+    save_figure(figure, path)
+
+
+def draw_images(
+    images: UInt8[ndarray, "N H W C"], captions: Sequence[str], path: Path, *, title: str, wrong: Sequence[bool] = ()
+) -> None:
+    """A grid of images with a caption each, red where `wrong`."""
+    columns = min(8, max(1, len(images)))
+    rows = max(1, ceil(len(images) / columns))
+    figure = Figure(figsize=(columns * 1.35, rows * 1.6 + 0.5), layout="constrained")
+    grid = np.atleast_1d(figure.subplots(rows, columns)).flatten()
+    figure.suptitle(title, fontsize=11)
+    for number, axes in enumerate(grid):
+        axes.axis("off")
+        if number < len(images):
+            show_image(axes, images[number])
+            colour = RED if wrong and wrong[number] else "black"
+            axes.set_title(captions[number], fontsize=8, color=colour)
+    save_figure(figure, path)
+
+
+def show_image(axes: Axes, image: UInt8[ndarray, "H W C"]) -> None:
+    """One image, grey or colour, with its pixels as squares."""
+    picture = image[..., 0] if image.shape[2] == 1 else image
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+
+
+def draw_filters(filters: Float[ndarray, "D C h w"], path: Path) -> None:
+    """The kernels of the first convolution: in colour for three channels, else blue (negative) to red (positive)."""
+    shown = filters[:64]
+    columns = min(8, len(shown))
+    rows = ceil(len(shown) / columns)
+    figure = Figure(figsize=(columns * 1.0, rows * 1.0 + 0.5), layout="constrained")
+    figure.suptitle(f"first layer: {len(filters)} filters of {filters.shape[2]}x{filters.shape[3]}", fontsize=10)
+    limit = float(np.abs(shown).max()) or 1.0
+    for number, axes in enumerate(np.atleast_1d(figure.subplots(rows, columns)).flatten()):
+        axes.axis("off")
+        if number >= len(shown):
+            continue
+        kernel = shown[number]
+        if kernel.shape[0] == 3:
+            axes.imshow(np.clip(kernel.transpose(1, 2, 0) / (2 * limit) + 0.5, 0, 1), interpolation="nearest")
+        else:
+            axes.imshow(kernel.mean(axis=0), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    save_figure(figure, path)
+
+
+def draw_feature_maps(
+    image: UInt8[ndarray, "H W C"], maps: Mapping[str, Float[ndarray, "D h w"]], path: Path, *, title: str
+) -> None:
+    """One image, and below it a row for each layer with its first feature maps, dark to light from low to high.
+
+    The maps of a layer are pasted into one strip: a picture a layer is drawn ten times faster than a picture a map.
+    """
+    figure = Figure(figsize=(10, 0.95 * (len(maps) + 1) + 0.5), layout="constrained")
+    axes = figure.subplots(len(maps) + 1, 1)
+    figure.suptitle(title, fontsize=11)
+    show_image(axes[0], image)
+    axes[0].set_ylabel("pixels", rotation=0, ha="right", va="center", fontsize=8)
+    for row, (name, values) in zip(axes[1:], maps.items(), strict=True):
+        row.imshow(strip(values[:MAX_MAPS]), cmap="viridis", interpolation="nearest", aspect="equal", vmin=0, vmax=1)
+        label = f"{name}\n{values.shape[0]} x {values.shape[1]}x{values.shape[2]}"
+        row.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    for each in axes:
+        each.set(xticks=[], yticks=[])
+        for spine in each.spines.values():
+            spine.set_visible(False)
+    save_figure(figure, path)
+
+
+def strip(maps: Float[ndarray, "D h w"]) -> Float[ndarray, "H W"]:
+    """Maps side by side, each stretched to 0-1, with blank columns (NaN) between them."""
+    count, height, width = maps.shape
+    gap = max(1, width // 8)
+    pasted = np.full((height, MAX_MAPS * (width + gap) - gap), np.nan)
+    for number in range(count):
+        values = maps[number]
+        span = float(values.max() - values.min())
+        begin = number * (width + gap)
+        pasted[:, begin : begin + width] = (values - values.min()) / span if span else 0.0
+    return pasted
+
+
+def draw_confusion(confusion: Int64[ndarray, "K K"], classes: Sequence[str], path: Path, *, title: str) -> None:
+    """Rows are true classes, columns predicted ones; the colour is the share of the row, the number is the count."""
+    k = len(classes)
+    side = min(16.0, max(4.5, 0.55 * k + 2))
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    share = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    if k <= 30:
+        for row, column in zip(*np.nonzero(confusion), strict=True):
+            colour = "white" if share[row, column] > 0.5 else (RED if row != column else "black")
+            axes.text(column, row, str(confusion[row, column]), ha="center", va="center", fontsize=8, color=colour)
+    size = 9 if k <= 30 else 5
+    axes.set_xticks(range(k), classes, rotation=90 if max(map(len, classes)) > 3 else 0, fontsize=size)
+    axes.set_yticks(range(k), classes, fontsize=size)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title(title, fontsize=10)
+    save_figure(figure, path)

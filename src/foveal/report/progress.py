@@ -1,0 +1,47 @@
+"""The progress bar of a training: on a terminal, and nowhere else."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from foveal.training.fit import Record
+
+
+@contextmanager
+def progress_bar(updates: int, epochs: float, batch_size: int) -> Iterator[Callable[[Record], None]]:
+    """A function to call with each Record: epoch, loss, accuracy, images a second and the time left, on stderr."""
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield lambda record: None
+        return
+    columns = (
+        TextColumn("epoch {task.fields[epoch]:.2f}/{task.fields[epochs]:.1f}"),
+        BarColumn(bar_width=24),
+        TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.2%}{task.fields[val]}"),
+        TextColumn("{task.fields[speed]:,.0f} images/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(
+            "", total=updates, epoch=0.0, epochs=epochs, loss=float("nan"), accuracy=0.0, val="", speed=0.0
+        )
+        validation = ""
+
+        def show(record: Record) -> None:
+            nonlocal validation
+            if record.val_accuracy is not None:
+                validation = f"  validation {record.val_accuracy:.2%}"
+            progress.update(
+                task,
+                completed=record.update,
+                epoch=record.epoch,
+                loss=record.loss,
+                accuracy=record.accuracy,
+                val=validation,
+                speed=record.update * batch_size / record.seconds,
+            )
+
+        yield show

@@ -1,0 +1,139 @@
+"""The training loop, as a generator: whoever iterates draws progress, keeps weights and stops. There is no Trainer."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from foveal.data.augment import Augmentation
+from foveal.data.batches import endless_batches, updates_per_epoch
+from foveal.errors import TrainingError
+from foveal.training.optim import Loss
+from foveal.training.schedule import Schedule
+
+
+@dataclass
+class TrainState:
+    """All that changes while training; the only mutable value."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: Generator  # the order of the images and their augmentation
+    update: int = 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a stretch of training did: means over the updates since the record before, in train mode.
+
+    `epoch` is fractional. The `val_` fields are there when validation was measured after this update.
+    """
+
+    update: int
+    epoch: float
+    loss: float
+    accuracy: float
+    learning_rate: float
+    seconds: float
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+
+
+def fit(
+    state: TrainState,
+    train: tuple[UInt8[Tensor, "N C H W"], Int64[Tensor, " N"]],
+    val: tuple[UInt8[Tensor, "M C H W"], Int64[Tensor, " M"]] | None,
+    *,
+    loss: Loss,
+    schedule: Schedule,
+    augment: Augmentation,
+    batch_size: int,
+    updates: int,
+    report_every: int,
+    validate_every: int,
+    clip_norm: float | None = None,
+) -> Iterator[Record]:
+    """Train up to `updates` updates, yielding a Record every `report_every`, at each validation and at the end.
+
+    Raises TrainingError, naming epoch and batch, when the loss is not a number.
+    """
+    pixels, labels = train
+    per_epoch = updates_per_epoch(len(labels), batch_size)
+    batches = endless_batches(len(labels), batch_size, state.generator)
+    begin, total_loss, correct, seen, count = time.perf_counter(), 0.0, 0, 0, 0
+    state.model.train()
+    while state.update < updates:
+        chosen = next(batches)
+        batch, targets = augment(pixels[chosen], state.generator), labels[chosen]
+        rate = schedule(state.update)
+        logits, value = make_update(state, batch, targets, loss, rate, clip_norm)
+        _require_finite(value, state.update, per_epoch, rate)
+        state.update += 1
+        total_loss, count, seen = total_loss + value, count + 1, seen + len(targets)
+        correct += int((logits.argmax(dim=1) == targets).sum())
+
+        is_last = state.update == updates
+        is_validation = val is not None and (is_last or state.update % validate_every == 0)
+        if is_last or is_validation or state.update % report_every == 0:
+            val_loss, val_accuracy = measure(state.model, *val) if val is not None and is_validation else (None, None)
+            yield Record(
+                state.update,
+                state.update / per_epoch,
+                total_loss / count,
+                correct / seen,
+                rate,
+                time.perf_counter() - begin,
+                val_loss,
+                val_accuracy,
+            )
+            total_loss, correct, seen, count = 0.0, 0, 0, 0
+            state.model.train()
+
+
+def make_update(
+    state: TrainState,
+    batch: UInt8[Tensor, "B C H W"],
+    targets: Int64[Tensor, " B"],
+    loss: Loss,
+    learning_rate: float,
+    clip_norm: float | None,
+) -> tuple[Float[Tensor, "B K"], float]:
+    """One update of the weights; the logits before it, and the batch's mean loss."""
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate
+    logits = state.model(batch)
+    value = loss(logits, targets)
+    state.optimizer.zero_grad(set_to_none=True)
+    value.backward()  # type: ignore[no-untyped-call]
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)
+    state.optimizer.step()
+    return logits.detach(), float(value.detach())
+
+
+def _require_finite(loss: float, update: int, per_epoch: int, learning_rate: float) -> None:
+    if loss - loss != 0:  # true for NaN and for both infinities
+        raise TrainingError(
+            f"the loss is {loss} in epoch {update // per_epoch + 1}, batch {update % per_epoch + 1} "
+            f"(update {update + 1}, learning rate {learning_rate:g}): the weights have run away. "
+            "Lower the rate (--set training.learning_rate=...) or clip the gradients (--set training.clip_norm=1)."
+        )
+
+
+@torch.no_grad()
+def measure(
+    model: nn.Module, pixels: UInt8[Tensor, "M C H W"], labels: Int64[Tensor, " M"], batch_size: int = 500
+) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy in eval mode."""
+    model.eval()
+    total_loss, correct = 0.0, 0
+    for batch, targets in zip(pixels.split(batch_size), labels.split(batch_size), strict=True):
+        logits = model(batch)
+        # Sum over images, divide once: a mean of batch means gives the short last batch too much weight.
+        total_loss += float(F.cross_entropy(logits, targets, reduction="sum"))
+        correct += int((logits.argmax(dim=1) == targets).sum())
+    return total_loss / len(labels), correct / len(labels)

@@ -1,0 +1,54 @@
+"""How long to train and in what portions, worked out from the number of images before anything runs."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from foveal.data.batches import updates_per_epoch
+from foveal.errors import ConfigError
+
+DEFAULT_BATCH = 100
+VALIDATIONS = 8  # measured in each training, evenly spaced, unless the settings say how often
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of one training."""
+
+    batch_size: int
+    updates: int
+    epochs: float
+    updates_per_epoch: int
+    report_every: int
+    validate_every: int
+
+
+def plan_training(
+    n: int,
+    *,
+    epochs: float,
+    min_updates: int,
+    batch_size: int | None,
+    report_every: int,
+    validate_every: float | None,
+) -> Plan:
+    """The plan for n training images. `epochs` are raised to reach `min_updates`: few images need many epochs.
+
+    Without a `batch_size` it is 100, or a tenth of a small data set. `validate_every` counts epochs.
+    Raises ConfigError when a batch is larger than the data.
+    """
+    if batch_size is not None and batch_size > n:
+        raise ConfigError(
+            f"a batch of {batch_size} is larger than the {n} training images. Set training.batch_size to {n} or less."
+        )
+    size = batch_size or max(1, min(DEFAULT_BATCH, n, max(8, n // 10)))
+    per_epoch = updates_per_epoch(n, size)
+    updates = max(ceil(epochs * per_epoch - 1e-9), min_updates, 1)
+    spacing = validate_every * per_epoch if validate_every else updates / VALIDATIONS
+    return Plan(
+        batch_size=size,
+        updates=updates,
+        epochs=updates / per_epoch,
+        updates_per_epoch=per_epoch,
+        report_every=min(report_every, updates),
+        validate_every=max(1, round(spacing)),
+    )

@@ -1,0 +1,1 @@
+"""Each file puts the rooms to its left together for one job: training, evaluating, reproducing, describing."""

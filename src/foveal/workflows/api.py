@@ -1,0 +1,86 @@
+"""What `foveal.train` and its neighbours are from Python: the workflows with every setting as an argument."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from foveal.config import Fit, Preset, merge
+from foveal.data.sources import ARRAYS, Source, data_name
+from foveal.recipes import resolve
+from foveal.run import Run, removed_if_empty, start_run
+from foveal.workflows import evaluate as evaluate_workflow
+from foveal.workflows import reproduce as reproduce_workflow
+from foveal.workflows.train import train as train_workflow
+
+
+def train(
+    data: Source = "mnist",
+    *,
+    model: Any = "compact",
+    preset: Preset = "balanced",
+    epochs: float | None = None,
+    as_published: bool = False,
+    size: int | None = None,
+    fit: Fit = "pad",
+    seed: int = 0,
+    threads: int | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    out: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Run:
+    """Train a network on images and return the finished Run; its Classifier is in `run.classifier`.
+
+    `data` is a known name, a folder, `(images, labels)` as arrays, or a dict of such pairs ("train", "validation",
+    "test"). `model` is a name of the catalog, a layers.toml, "path.py:MyNet", or an nn.Module (class or instance).
+    `settings` are nested and win over everything: {"training": {"learning_rate": 0.02}}.
+    """
+    name = model if isinstance(model, str) else _class_name(model)
+    said: dict[str, Any] = {
+        "data": {"source": str(data) if isinstance(data, str | Path) else ARRAYS, "fit": fit},
+        "model": {"name": name},
+        "preset": preset,
+        "as_published": as_published,
+        "seed": seed,
+        "device": device,
+    }
+    optional = {"data": {"size": size}, "training": {"epochs": epochs}, "threads": threads}
+    config = resolve(merge(said, without_none(optional), settings or {}), data_name(data))
+    run = start_run(config, Path(out) if out is not None else None, data_name(data))
+    with removed_if_empty(run):
+        return train_workflow(
+            config,
+            run,
+            None if isinstance(data, str | Path) else data,
+            None if isinstance(model, str) else model,
+        )
+
+
+def _class_name(model: Any) -> str:
+    return f"python:{model.__name__ if isinstance(model, type) else type(model).__name__}"
+
+
+def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings without those that were not given."""
+    kept = {key: without_none(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    return {key: value for key, value in kept.items() if value is not None and value != {}}
+
+
+def evaluate(
+    run: str | Path | Run | None = None,
+    data: Source | None = None,
+    *,
+    model: Any = None,
+    allow_overlap: bool = False,
+    threads: int | None = None,
+) -> evaluate_workflow.Report:
+    """Test a run (default: the newest) or a Classifier folder; opens the test split, which is counted."""
+    target = run.folder if isinstance(run, Run) else None if run is None else Path(run)
+    return evaluate_workflow.evaluate(target, data, own=model, allow_overlap=allow_overlap, threads=threads)
+
+
+def reproduce(
+    *, epochs: float | None = None, seed: int = 0, threads: int | None = None, out: str | Path | None = None
+) -> Iterator[reproduce_workflow.Row]:
+    """Train the seven tutorial networks as published and test each: one row a network, as it is done."""
+    folder = reproduce_workflow.reproduce_folder(Path(out) if out is not None else None)
+    return reproduce_workflow.reproduce(folder, epochs=epochs, seed=seed, threads=threads)

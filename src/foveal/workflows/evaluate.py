@@ -1,0 +1,147 @@
+"""`foveal evaluate`: what a Classifier is worth on images that it has never seen, and how often they were opened."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foveal.classifier import Classifier, load
+from foveal.data.batches import numpy_batches
+from foveal.data.images import ImageSet, content_ids, image_set
+from foveal.data.pixels import load_pixels
+from foveal.data.sources import ARRAYS, Data, Source, open_data
+from foveal.data.splits import fingerprint, restore
+from foveal.device import set_threads
+from foveal.errors import ArtifactError, DataError
+from foveal.evaluation.inference import Evaluation, infer
+from foveal.evaluation.metrics import Scores, score
+from foveal.evaluation.test_log import record_opening
+from foveal.run import EVALUATION, Run, newest_run, open_run, write_json
+from foveal.workflows.picture import draw_evaluation
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation with its scores. `refused` names the test images that could not be read and are not counted."""
+
+    scores: Scores
+    evaluation: Evaluation
+    test_opened: int
+    data: str
+    run: str
+    refused: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `foveal evaluate --json` prints."""
+        facts = {"test_opened": self.test_opened, "data": self.data, "run": self.run}
+        return {**self.scores.as_dict(), **facts, "refused": list(self.refused)}
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """The images to test on, their content ids, and the data set that they are of."""
+
+    images: ImageSet
+    ids: tuple[str, ...]
+    name: str
+    fingerprint: str
+
+
+def evaluate(
+    target: Path | None = None,
+    source: Source | None = None,
+    *,
+    own: Any = None,
+    allow_overlap: bool = False,
+    threads: int | None = None,
+    command: str = "evaluate",
+) -> Report:
+    """The scores of a run (default: the newest) or a Classifier folder on its own test images, or on other data.
+
+    Other data are tested on as a whole, or on their test part when they have one. Raises DataError when they hold
+    images that the run was trained on, or classes it does not know, and ArtifactError when there is nothing to evaluate.
+    """
+    set_threads(threads)
+    run, classifier = _open(target, own)
+    unseen = _own_test(run) if source is None else _other_data(run, classifier, source, allow_overlap)
+    opened = record_opening(unseen.fingerprint, command=command, run=str(run.folder if run else classifier.folder))
+    pixels = load_pixels(unseen.images, classifier.card.preprocess)
+    evaluation = infer(
+        classifier.logits,
+        numpy_batches(pixels.pixels),
+        pixels.labels.numpy(),
+        tuple(unseen.ids[i] for i in pixels.kept),
+        classifier.classes,
+    )
+    scores = score(evaluation, classifier.card.temperature)
+    place = str(run.folder if run else classifier.folder)
+    report = Report(scores, evaluation, opened, unseen.name, place, pixels.refused)
+    if run is not None:
+        write_json(run.folder / EVALUATION, report.as_dict())
+        draw_evaluation(run, evaluation, scores, pixels, unseen.images, classifier.card.temperature)
+    return report
+
+
+def _open(target: Path | None, own: Any) -> tuple[Run | None, Classifier]:
+    """The run, where there is one around the Classifier, and the Classifier."""
+    folder = newest_run().folder if target is None else target
+    classifier = load(folder, own)
+    try:
+        return open_run(folder), classifier
+    except ArtifactError:
+        return None, classifier
+
+
+def _own_test(run: Run | None) -> Unseen:
+    if run is None:
+        raise ArtifactError(
+            "a Classifier folder without its run does not know its test images. Name the data: foveal evaluate FOLDER DATA"
+        )
+    source = run.config.data.source
+    if source == ARRAYS:
+        raise DataError(
+            "this run was trained on arrays, which it does not keep. Give them again: "
+            "foveal.evaluate(run, data=(images, labels))"
+        )
+    return _test_of(open_data(source), run)
+
+
+def _test_of(data: Data, run: Run) -> Unseen:
+    splits = restore(data, run.splits)
+    if len(splits.test) == 0:
+        raise DataError(f"{data.name} has no test images in this run. Train with --set data.test=0.1 to hold some out.")
+    return Unseen(splits.test, splits.ids["test"], data.name, splits.fingerprint)
+
+
+def _other_data(run: Run | None, classifier: Classifier, source: Source, allow_overlap: bool) -> Unseen:
+    data = open_data(source)
+    ids = {part: content_ids(images) for part, images in data.parts.items()}
+    print_of_data = fingerprint(data, ids)
+    if run is not None and run.splits["fingerprint"] == print_of_data:
+        return _test_of(data, run)
+    part = "test" if "test" in data.parts else next(iter(data.parts))
+    images = _with_classes(data.parts[part], classifier.classes)
+    if run is not None and not allow_overlap:
+        _refuse_overlap(images, ids[part], run)
+    return Unseen(images, ids[part], data.name, print_of_data)
+
+
+def _with_classes(images: ImageSet, classes: tuple[str, ...]) -> ImageSet:
+    """The same images with their labels in the Classifier's order; DataError names a class it does not know."""
+    names = [images.classes[label] for label in images.labels]
+    strangers = sorted(set(names) - set(classes))
+    if strangers:
+        raise DataError(
+            f"{images.origin} has the class {strangers[0]!r}, which the Classifier does not know. "
+            f"It knows: {', '.join(classes[:20])}. Rename or remove that class."
+        )
+    return image_set(images.images, names, classes, images.origin)
+
+
+def _refuse_overlap(images: ImageSet, ids: tuple[str, ...], run: Run) -> None:
+    learnt = {i for name, members in run.splits["splits"].items() if name != "test" for i in members}
+    known = [images.name(number) for number, i in enumerate(ids) if i in learnt]
+    if known:
+        raise DataError(
+            f"{len(known)} of the {len(ids)} images are among those that the run was trained on: {', '.join(known[:3])}"
+            f"{', ...' if len(known) > 3 else ''}. A score on them says nothing. Remove them, or say --allow-overlap."
+        )

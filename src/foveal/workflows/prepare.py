@@ -1,0 +1,193 @@
+"""From a Config to everything that a training needs before its first update: images in memory, network spec, plan.
+
+What the data decide (sizes, statistics, batch size, epochs) is written back into the Config, so that `config.toml`
+says all that was done.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from foveal.config import ArchSpec, Config, Familiar, Preprocess
+from foveal.data.pixels import (
+    Pixels,
+    channel_statistics,
+    choose_preprocess,
+    drop_equal_channels,
+    familiar,
+    load_pixels,
+    measure_sizes,
+)
+from foveal.data.sources import Data, Source, open_data
+from foveal.data.splits import Splits, split
+from foveal.errors import DataError
+from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture
+from foveal.models.layers import read_layers
+from foveal.models.own import describe, load_class
+from foveal.training.plan import Plan, plan_training
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a training needs. `notes` say, for the user, what was decided on the way."""
+
+    config: Config
+    data: Data
+    splits: Splits
+    train: Pixels
+    validation: Pixels
+    calibration: Pixels
+    preprocess: Preprocess
+    familiar: Familiar
+    arch: ArchSpec
+    plan: Plan
+    own: Any = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, in the order of the logits."""
+        return self.data.classes
+
+
+def prepare(config: Config, source: Source | None = None, own: Any = None) -> Prepared:
+    """Read the data, divide them, decode all but the test images, and settle what depends on them.
+
+    `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module).
+    """
+    notes: list[str] = []
+    own, layers_path = own if own is not None else own_network(config.model.name), layers_file(config.model.name)
+    data = open_data(source if source is not None else config.data.source)
+    wanted = config.data
+    splits = split(
+        data, validation=wanted.validation, calibration=wanted.calibration, test=wanted.test, seed=config.seed
+    )
+    sizes = measure_sizes(splits.train)
+    preprocess, note = choose_preprocess(sizes, wanted.size, wanted.fit)
+    notes += [note] if note else []
+    train, preprocess = drop_equal_channels(load_pixels(splits.train, preprocess), preprocess)
+    validation, calibration = (load_pixels(images, preprocess) for images in (splits.validation, splits.calibration))
+    for part in (train, validation, calibration):
+        notes += [f"left out: {reason}" for reason in part.refused]
+    _require_all_classes(train, data.classes)
+    arch, arch_notes = choose_arch(config, preprocess, train, own, layers_path)
+    training = config.training
+    plan = plan_training(
+        len(train),
+        epochs=training.epochs or 1.0,
+        min_updates=training.min_updates,
+        batch_size=training.batch_size,
+        report_every=training.report_every,
+        validate_every=training.validate_every,
+    )
+    return Prepared(
+        config=settled(config, preprocess, plan),
+        data=data,
+        splits=splits,
+        train=train,
+        validation=validation,
+        calibration=calibration,
+        preprocess=preprocess,
+        familiar=familiar(train.pixels, sizes.sides),
+        arch=arch,
+        plan=plan,
+        own=own,
+        notes=(*notes, *arch_notes, *_notes_on_plan(config, plan, len(train))),
+    )
+
+
+def own_network(name: str) -> Any:
+    """The class that `path/to/file.py:MyNet` names, None for a network of any other kind."""
+    return load_class(name) if ".py:" in name else None
+
+
+def layers_file(name: str) -> Path | None:
+    """The path of a network written as a list of layers, None for a network of any other kind."""
+    return Path(name) if name.endswith(".toml") else None
+
+
+def _require_all_classes(train: Pixels, classes: tuple[str, ...]) -> None:
+    counts = np.bincount(train.labels.numpy(), minlength=len(classes))
+    if counts.min() == 0:
+        raise DataError(
+            f"no training image of the class {classes[int(counts.argmin())]!r} can be read. {train.refused[0]}"
+        )
+
+
+def choose_arch(
+    config: Config, preprocess: Preprocess, train: Pixels, own: Any, layers_path: Path | None
+) -> tuple[ArchSpec, list[str]]:
+    """The network's spec for these images, with its first layer's statistics, and notes on what was adapted."""
+    model, notes = config.model, []
+    border = model.border or 0
+    mean, std = statistics(config, train)
+    name = OWN if own is not None else LAYERS_FILE if layers_path else model.name
+    if name in ARCHITECTURES and find_architecture(name).needs_rgb:
+        _, height, width = find_architecture(name).input_shape
+        missing = max(height - preprocess.height, width - preprocess.width, 0)
+        border = border or -((missing + 1) // 2)
+        if border < 0 or preprocess.channels == 1:
+            notes.append(
+                f"{name} is made for {height}x{width} colour: images of {preprocess.height}x{preprocess.width} are padded "
+                f"by {-border} on each side{' and grey is repeated to 3 channels' if preprocess.channels == 1 else ''}"
+            )
+    source, sha256 = describe(own) if own is not None else (str(layers_path) if layers_path else None, None)
+    return ArchSpec(
+        name=name,
+        input_shape=(preprocess.channels, preprocess.height, preprocess.width),
+        mean=mean,
+        std=std,
+        border=border,
+        initialisation=model.initialisation,
+        layers=read_layers(layers_path) if layers_path else None,
+        source=source,
+        source_sha256=sha256,
+    ), notes
+
+
+def statistics(config: Config, train: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the network's first layer, per channel, in pixels 0-255."""
+    model = config.model
+    channels = train.pixels.shape[1]
+    if model.normalise == "unit":
+        return (0.0,) * channels, (255.0,) * channels
+    if model.normalise == "fixed" and model.mean and model.std:
+        return tuple(255 * value for value in model.mean), tuple(255 * value for value in model.std)
+    border = max(model.border or 0, 0)
+    inner = train.pixels[:, :, border or None : -border or None, border or None : -border or None]
+    return channel_statistics(inner)
+
+
+def settled(config: Config, preprocess: Preprocess, plan: Plan) -> Config:
+    """The Config with everything that was open written in: to train from it again gives the same weights.
+
+    The statistics of the first layer are not: they follow from the images, and stand in classifier.json.
+    """
+    size = preprocess.height if preprocess.height == preprocess.width else config.data.size
+    training = {
+        "epochs": plan.epochs,
+        "min_updates": plan.updates,
+        "batch_size": plan.batch_size,
+        "report_every": plan.report_every,
+        "validate_every": plan.validate_every / plan.updates_per_epoch,
+    }
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update={"size": size}),
+            "training": config.training.model_copy(update=training),
+            "threads": torch.get_num_threads(),
+        }
+    )
+
+
+def _notes_on_plan(config: Config, plan: Plan, n: int) -> list[str]:
+    asked = config.training.epochs or 1.0
+    if plan.epochs <= asked + 1:
+        return []
+    return [
+        f"{n} training images make {plan.updates_per_epoch} updates an epoch, so {plan.epochs:.1f} epochs are trained "
+        f"instead of {asked:g} to reach {plan.updates} updates (--epochs N overrules this)"
+    ]

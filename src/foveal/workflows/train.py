@@ -1,0 +1,215 @@
+"""`foveal train`, from a Config to a finished run. This is the file to read first: the whole product in one page.
+
+Everything named here is a plain function of the room it is imported from; the only value that changes is TrainState.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from foveal.classifier import logits_of, save_classifier
+from foveal.config import Config
+from foveal.data.augment import augmentation
+from foveal.data.batches import numpy_batches
+from foveal.data.sources import Source
+from foveal.device import choose_device, out_of_memory_said, seed_everything, set_threads
+from foveal.errors import TrainingError
+from foveal.evaluation.calibration import fit_temperature
+from foveal.models.catalog import build_model
+from foveal.report.progress import progress_bar
+from foveal.run import Run
+from foveal.training.fit import Record, TrainState, fit, measure
+from foveal.training.optim import balanced_weights, make_loss, make_optimizer
+from foveal.training.schedule import make_schedule
+from foveal.workflows.picture import draw_training
+from foveal.workflows.prepare import Prepared, prepare
+
+
+def train(config: Config, run: Run, source: Source | None = None, own: Any = None) -> Run:
+    """Train as `config` says, into the folder `run`: weights chosen on validation, temperature fitted on calibration.
+
+    The test images are not decoded. `source` and `own` stand for data and networks that a config cannot name.
+    On Ctrl-C or a TrainingError the best weights so far are kept as a Classifier, and the exception goes on.
+    """
+    begin = time.perf_counter()
+    set_threads(config.threads)
+    device = choose_device(config.device)
+    prepared = prepare(config, source, own)
+    record_beginning(run, prepared)
+
+    generator = seed_everything(config.seed)
+    model = build_model(prepared.arch, len(prepared.classes), prepared.own).to(device)
+    optimizer = make_optimizer(
+        model.parameters(),
+        config.training.optimizer,
+        learning_rate=config.training.learning_rate,
+        momentum=config.training.momentum,
+        nesterov=config.training.nesterov,
+        weight_decay=config.training.weight_decay,
+        epsilon=config.training.epsilon,
+    )
+    state = TrainState(model, optimizer, generator)
+    with out_of_memory_said("while training"):
+        outcome = learn(state, prepared, run, device)
+
+    model.load_state_dict(outcome.weights)
+    temperature = calibrate(model.cpu(), prepared)
+    save_classifier(run.classifier, outcome.weights, card(outcome, prepared, run, temperature))
+    run.write_summary(summarise(outcome, prepared, run, model, time.perf_counter() - begin))
+    draw_training(run, model, prepared)
+    if outcome.stopped is not None:
+        run.note(f"stopped at update {outcome.last.update}; the weights of update {outcome.chosen.update} were kept")
+        raise outcome.stopped
+    return run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The chosen weights, the Record they were chosen by, what was trained in all, and what stopped it early."""
+
+    weights: Mapping[str, Tensor]
+    chosen: Record
+    last: Record
+    stopped: KeyboardInterrupt | TrainingError | None = None
+
+
+def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device) -> Outcome:
+    """The training itself: the loop is the documentation."""
+    training, plan = prepared.config.training, prepared.plan
+    train_set = (prepared.train.pixels.to(device), prepared.train.labels.to(device))
+    val_set = (prepared.validation.pixels.to(device), prepared.validation.labels.to(device))
+    class_weights = balanced_weights(train_set[1], len(prepared.classes)) if training.balance else None
+    records = fit(
+        state,
+        train_set,
+        val_set if len(prepared.validation) else None,
+        loss=make_loss(training.loss, label_smoothing=training.label_smoothing, class_weights=class_weights),
+        schedule=make_schedule(
+            training.schedule,
+            training.learning_rate,
+            plan.updates,
+            warmup=training.warmup,
+            updates_per_epoch=plan.updates_per_epoch,
+            step_every=training.step_every,
+            step_factor=training.step_factor,
+        ),
+        augment=augmentation(max_shift=prepared.config.augment.shift, is_flipping=prepared.config.augment.flip),
+        batch_size=plan.batch_size,
+        updates=plan.updates,
+        report_every=plan.report_every,
+        validate_every=plan.validate_every,
+        clip_norm=training.clip_norm,
+    )
+    chosen: Record | None = None
+    last: Record | None = None
+    weights: Mapping[str, Tensor] = {}
+    stopped: KeyboardInterrupt | TrainingError | None = None
+    validations_without_gain = 0
+    try:
+        with progress_bar(plan.updates, plan.epochs, plan.batch_size) as show:
+            for record in records:
+                run.append_history([asdict(record)])
+                show(record)
+                last = record
+                if record.val_accuracy is None:
+                    continue
+                if chosen is None or is_better(record, chosen):
+                    chosen, weights, validations_without_gain = record, snapshot(state), 0
+                else:
+                    validations_without_gain += 1
+                if training.patience is not None and validations_without_gain >= training.patience:
+                    run.note(f"stopped early: no gain on validation in {training.patience} measurements")
+                    break
+    except (KeyboardInterrupt, TrainingError) as reason:
+        stopped = reason
+    if last is None or (chosen is None and isinstance(stopped, TrainingError)):
+        raise stopped if stopped is not None else TrainingError("the training made no update. Ask for more epochs.")
+    if chosen is None:  # no validation images, or stopped before they were looked at: the weights as they are
+        chosen, weights = with_validation(last, state, val_set), snapshot(state)
+    return Outcome(weights, chosen, last, stopped)
+
+
+def is_better(record: Record, best: Record) -> bool:
+    """Whether a record has the higher validation accuracy, or the same with the lower loss."""
+    ours, theirs = (
+        (record.val_accuracy or 0.0, record.val_loss or 0.0),
+        (best.val_accuracy or 0.0, best.val_loss or 0.0),
+    )
+    return (ours[0], -ours[1]) > (theirs[0], -theirs[1])
+
+
+def snapshot(state: TrainState) -> Mapping[str, Tensor]:
+    """A copy of the weights as they are now."""
+    return {name: tensor.detach().clone() for name, tensor in state.model.state_dict().items()}
+
+
+def with_validation(record: Record, state: TrainState, val_set: tuple[Tensor, Tensor]) -> Record:
+    """The record with the validation measured now, where there are validation images."""
+    if len(val_set[1]) == 0:
+        return record
+    val_loss, val_accuracy = measure(state.model, *val_set)
+    return replace(record, val_loss=val_loss, val_accuracy=val_accuracy)
+
+
+def calibrate(model: nn.Module, prepared: Prepared) -> float:
+    """The temperature that fits the calibration images."""
+    images = prepared.calibration
+    if len(images) == 0:
+        return 1.0
+    logits = np.concatenate([logits_of(model, batch) for batch in numpy_batches(images.pixels)])
+    return fit_temperature(logits, images.labels.numpy())
+
+
+def card(outcome: Outcome, prepared: Prepared, run: Run, temperature: float) -> dict[str, Any]:
+    """All that the Classifier has to know besides its weights."""
+    return {
+        "arch": prepared.arch,
+        "classes": prepared.classes,
+        "preprocess": prepared.preprocess,
+        "familiar": prepared.familiar,
+        "temperature": temperature,
+        "provenance": {
+            "run": run.folder.name,
+            "data": prepared.data.name,
+            "fingerprint": prepared.splits.fingerprint,
+            "update": outcome.chosen.update,
+            "val_accuracy": outcome.chosen.val_accuracy,
+            "seed": prepared.config.seed,
+        },
+    }
+
+
+def record_beginning(run: Run, prepared: Prepared) -> None:
+    """Write what is known before the first update, and tell the user what was decided."""
+    run.write_config(prepared.config)
+    run.write_splits(prepared.splits.as_dict())
+    run.write_environment({"threads": prepared.config.threads, "fingerprint": prepared.splits.fingerprint})
+    for note in prepared.notes:
+        run.note(note)
+
+
+def summarise(outcome: Outcome, prepared: Prepared, run: Run, model: nn.Module, seconds: float) -> dict[str, Any]:
+    """What `foveal train --json` prints."""
+    images = outcome.last.update * prepared.plan.batch_size
+    return {
+        "run": str(run.folder),
+        "classifier": str(run.classifier),
+        "model": prepared.config.model.name,
+        "data": prepared.data.name,
+        "epochs": outcome.last.epoch,
+        "updates": outcome.last.update,
+        "seed": prepared.config.seed,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "train_seconds": seconds,
+        "images_per_second": images / outcome.last.seconds,
+        "val_accuracy": outcome.chosen.val_accuracy,
+        "val_loss": outcome.chosen.val_loss,
+        "chosen_update": outcome.chosen.update,
+        "threads": prepared.config.threads,
+        "stopped": outcome.stopped is not None,
+    }
