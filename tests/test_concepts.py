@@ -363,7 +363,7 @@ def test_pytorchs_pooling_pads_nothing_unless_told_and_knows_no_same() -> None:
     sides = [28]
     for _ in range(2):
         sides.append(F.max_pool2d(torch.zeros(1, 1, sides[-1], sides[-1]), 2).shape[2])
-    assert ", ".join(map(str, sides)) in slip('004: "Pooling is typically')
+    assert ", ".join(map(str, sides)) in slip("004: 'Pooling is typically")
     with pytest.raises(TypeError, match="padding"):
         nn.MaxPool2d(2, padding="same")(torch.zeros(1, 1, 4, 4))
 

@@ -15,6 +15,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # The torch wheel's OpenMP spins while it waits: with one core busy elsewhere, an update took up to 200 times longer.
+# Not to spin at all costs too: threads that sleep between the many small steps of a small network must be woken for
+# each. A spin of some ten microseconds keeps most of both (docs/log.md).
+if os.environ.get("OMP_WAIT_POLICY", "PASSIVE").upper() == "PASSIVE":
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     if "torch" in sys.modules:

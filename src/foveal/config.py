@@ -7,7 +7,7 @@ This file knows names and ranges; what a preset puts into them stands in recipes
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -181,7 +181,10 @@ def _explain(location: tuple[int | str, ...], kind: str, message: str, value: ob
         return f"the setting {path} cannot be {value!r}: {message[0].lower()}{message[1:]}. Give another value."
     fields: Mapping[str, Any] = model.model_fields
     for part in location[:-1]:
-        inner = fields[str(part)].annotation if str(part) in fields else None
+        if isinstance(part, int):  # a place in a tuple, whose items' fields are already at hand
+            continue
+        inner = fields[part].annotation if part in fields else None
+        inner = next(iter(get_args(inner)), inner)  # tuple[LayerSpec, ...]
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             fields = inner.model_fields
     return f"there is no setting {path!r}. {closest(str(location[-1]), fields)}"

@@ -220,7 +220,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
     ),
     "a name given twice": (
         [{"kind": "relu", "name": "a"}, {"kind": "tanh", "name": "a"}],
-        r"layer 'a' cannot be called that: names must differ and hold no dot\. Rename it\.",
+        r"layer 'a' cannot be called that: names must differ and hold no dot",
     ),
     "a name with a dot": ([{"kind": "relu", "name": "a.b"}], r"layer 'a\.b' cannot be called that"),
     "an end without flatten": (
@@ -268,26 +268,22 @@ def test_a_file_with_an_empty_list_of_layers_is_refused(tmp_path: Path) -> None:
         read_layers(write(tmp_path, "layer = []"))
 
 
-@pytest.mark.xfail(strict=True, reason="_LayerFile.layer has no default: pydantic's 'field required' comes first")
 @pytest.mark.parametrize("text", ["", "# nothing but a comment\n"])
 def test_an_empty_file_is_answered_with_how_to_write_a_layer(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"has no \[\[layer\]\]\. Write one table for each layer"):
         read_layers(write(tmp_path, text))
 
 
-@pytest.mark.xfail(strict=True, reason="_LayerFile.layer has no default: the missing field hides the unknown one")
 def test_a_misspelt_table_is_answered_with_the_right_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no setting 'layers'\. Did you mean 'layer'"):
         read_layers(write(tmp_path, '[[layers]]\nkind = "relu"\n'))
 
 
-@pytest.mark.xfail(strict=True, reason="config._explain does not look inside tuple[LayerSpec, ...]")
 def test_a_misspelt_setting_of_a_layer_is_answered_with_the_closest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"layer\.0\.kernal_size.*Did you mean 'kernel_size'"):
         read_layers(write(tmp_path, '[[layer]]\nkind = "conv"\nkernal_size = 3\n'))
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="nn.Sequential refuses names that it has as attributes")
 @pytest.mark.parametrize("name", ["type", "forward", "train"])
 def test_a_name_that_a_module_already_has_is_refused_as_our_error(name: str) -> None:
     with pytest.raises(ConfigError, match=f"layer '{name}' cannot be called that"):

@@ -209,7 +209,6 @@ def test_the_ledger_leaves_the_network_as_it_was(is_training: bool) -> None:
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
-@pytest.mark.xfail(strict=True, reason="ledger() puts every part into training mode when the whole was in it")
 def test_a_part_that_was_frozen_in_eval_mode_stays_so() -> None:
     model = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(49, 10)).train()
     model[0].eval()
@@ -392,9 +391,28 @@ FALSELY_REFUSED = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="the ledger's formula does not cover what PyTorch allows, and it stops there")
 @pytest.mark.parametrize("case", FALSELY_REFUSED)
 def test_a_network_that_pytorch_runs_is_not_stopped_by_the_ledger(case: str) -> None:
     model = FALSELY_REFUSED[case].eval()
     assert model(torch.zeros(2, 1, 7, 7)).shape == (2, 10)
     ledger(model, (1, 7, 7), 10)
+
+
+WITH_SAME_PADDING = [case for case in FALSELY_REFUSED if case.startswith("same padding")]
+
+
+@pytest.mark.parametrize("case", WITH_SAME_PADDING)
+def test_same_padding_of_pytorch_keeps_the_size_and_its_work_is_counted(case: str) -> None:
+    model = FALSELY_REFUSED[case].eval()
+    book = ledger(model, (1, 7, 7), 10)
+    assert book.layers[0].output_shape == (1, 7, 7)
+    assert book.layers[0].formula.endswith("= 7")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 1, 7, 7))
+    assert 2 * book.multiply_adds == counter.get_total_flops()
+
+
+def test_a_global_pool_after_flatten_is_refused_by_name() -> None:
+    layers = (nn.Flatten(), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(49, 10))
+    with pytest.raises(ConfigError, match=r"after layer '0', .*Expected 3D or 4D|layer '1' needs images \(C, H, W\)"):
+        ledger_of(*layers, input_shape=(1, 7, 7))

@@ -19,10 +19,17 @@ class Normalise(nn.Module):
     std: Tensor
 
     def __init__(
-        self, mean: Sequence[float], std: Sequence[float], border: int = 0, channels: int | None = None
+        self,
+        mean: Sequence[float],
+        std: Sequence[float],
+        border: int = 0,
+        channels: int | None = None,
+        *,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         super().__init__()
         self.border = border
+        self.memory_format = memory_format
         self.channels = channels or len(mean)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
@@ -33,7 +40,7 @@ class Normalise(nn.Module):
         elif self.border < 0:
             pixels = F.pad(pixels, (-self.border,) * 4)
         images = pixels.to(self.mean.dtype).expand(-1, self.channels, -1, -1)
-        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return ((images - self.mean) / self.std).contiguous(memory_format=self.memory_format)
 
     def extra_repr(self) -> str:
         return f"border={self.border}, channels={self.channels}"

@@ -61,7 +61,10 @@ def build_model(spec: ArchSpec, num_classes: int, own: nn.Module | type[nn.Modul
     `own` is the user's network, a class or a module, for a spec with the name "own". Weights are drawn from torch's
     global generator. Raises ConfigError when the layers do not fit the images or the classes.
     """
-    normalise = Normalise(spec.mean, spec.std, spec.border, channels_of(spec))
+    # Convolutions run faster on images whose channels lie together (docs/log.md), but x.view(-1, ...), which every
+    # tutorial writes, fails on them: a network of the user's own gets and keeps PyTorch's usual layout.
+    layout = torch.contiguous_format if spec.name == OWN else torch.channels_last
+    normalise = Normalise(spec.mean, spec.std, spec.border, channels_of(spec), memory_format=layout)
     height, width = (size - 2 * spec.border for size in spec.input_shape[1:])
     inner_shape = (channels_of(spec), height, width)
     if spec.name == OWN:
@@ -81,8 +84,7 @@ def build_model(spec: ArchSpec, num_classes: int, own: nn.Module | type[nn.Modul
             initialise(module, spec.initialisation, zero_bias=True)
     model = nn.Sequential(OrderedDict(normalise=normalise, network=network))
     ledger(model, spec.input_shape, num_classes)  # names the layer that does not fit, before any training
-    # Convolutions on CPU and GPU run faster on images whose channels lie together (docs/log.md).
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return model.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
 def channels_of(spec: ArchSpec) -> int:

@@ -43,7 +43,7 @@ SETTINGS: dict[str, set[str]] = {
 
 
 class _LayerFile(Frozen):
-    layer: tuple[LayerSpec, ...]
+    layer: tuple[LayerSpec, ...] = ()
 
 
 def read_layers(path: Path) -> tuple[LayerSpec, ...]:
@@ -67,8 +67,11 @@ def build_layers(layers: Sequence[LayerSpec], input_shape: Shape, num_classes: i
     for layer in layers:
         numbers[layer.kind] += 1
         name = layer.name or f"{layer.kind}{numbers[layer.kind]}"
-        if name in modules or "." in name:
-            raise ConfigError(f"layer {name!r} cannot be called that: names must differ and hold no dot. Rename it.")
+        if name in modules or "." in name or hasattr(nn.Sequential(), name):  # a module's own words: type, forward
+            raise ConfigError(
+                f"layer {name!r} cannot be called that: names must differ and hold no dot, and words such as 'type' "
+                "and 'forward' are taken. Rename it."
+            )
         module = _build_layer(layer, name, shape, num_classes)
         shape = formula_of(module, name, shape).output_shape
         modules[name] = module

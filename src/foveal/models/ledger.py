@@ -46,12 +46,14 @@ class _Walk:
         self.receptive_field = field
         self.shape = shape
 
-    def leave(self, name: str, module: nn.Module, y: Tensor) -> None:
+    def leave(self, name: str, module: nn.Module, y: Any) -> None:
+        if not isinstance(y, Tensor):  # a recurrent layer, attention, a pool with return_indices: (output, ...)
+            y = next(part for part in y if isinstance(part, Tensor))
         formula, shape = self.formula, tuple(y.shape[1:])
         assert formula is not None
-        if formula.text:
-            assert formula.output_shape == shape, f"{name}: formula {formula.output_shape}, forward pass {shape}"
-        text = formula.text or f"{show(self.shape)} -> {show(shape)}"
+        # What came out is the truth; PyTorch allows more than the formulas know (ceil_mode, Flatten(2), padding="same").
+        is_by_formula = bool(formula.text) and formula.output_shape == shape
+        text = formula.text if is_by_formula else f"{show(self.shape)} -> {show(shape)}"
         self._see_further(formula, module)
         self.rows.append(
             LayerRow(
@@ -72,7 +74,9 @@ class _Walk:
     def _see_further(self, formula: Formula, module: nn.Module) -> None:
         if self.receptive_field is None:
             return
-        if formula.kind in ("linear", "global_max_pool", "global_average_pool"):
+        if formula.kind == "linear" and len(formula.output_shape) != 1:
+            self.receptive_field = None  # over the last of several axes: what that axis is cannot be told
+        elif formula.kind in ("linear", "global_max_pool", "global_average_pool"):
             self.receptive_field = max(self.input_shape[1:])
         elif isinstance(formula.kernel_size, int) and isinstance(formula.stride, int):
             dilation: Any = getattr(module, "dilation", 1)
@@ -95,7 +99,7 @@ def ledger(model: nn.Module, input_shape: Shape, num_classes: int) -> Ledger:
     and when what comes out is not logits (N, num_classes).
     """
     walk = _Walk(input_shape)
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]  # a part may be frozen in eval mode
     handles = []
     for name, module in model.named_modules():
         if not list(module.children()):
@@ -109,7 +113,8 @@ def ledger(model: nn.Module, input_shape: Shape, num_classes: int) -> Ledger:
     except (RuntimeError, ValueError, IndexError) as error:
         raise ConfigError(_after(walk, str(error).splitlines()[0])) from error
     finally:
-        model.train(was_training)
+        for module, is_training in modes:
+            module.training = is_training
         for handle in handles:
             handle.remove()
     _check_logits(logits, num_classes, walk)

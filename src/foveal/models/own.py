@@ -19,10 +19,16 @@ from foveal.models.shapes import Shape
 def load_class(reference: str) -> type[nn.Module]:
     """The network class that `path/to/file.py:Name` names. Runs that file. Raises ConfigError."""
     location, _, name = reference.rpartition(":")
+    if not location:
+        raise ConfigError(
+            f"{reference!r} names no class. Write {reference}:MyNet, with the name of your network's class."
+        )
     path = Path(location)
     if not path.is_file():
         raise ConfigError(f"there is no Python file {path}, so the network {name!r} cannot be read. Check the path.")
-    spec = importlib.util.spec_from_file_location(f"foveal_own_{path.stem}", path)
+    # Two files may have one name: inspect finds a class's source through sys.modules.
+    key = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    spec = importlib.util.spec_from_file_location(f"foveal_own_{key}", path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} is not a Python file. Name a file that ends in .py.")
     module = importlib.util.module_from_spec(spec)

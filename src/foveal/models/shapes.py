@@ -90,17 +90,15 @@ def _window(module: Any, name: str, shape: Shape) -> Formula:
     """A convolution or a pooling: a window that moves over the image."""
     if len(shape) != 3:
         raise ConfigError(f"layer {name!r} needs images (C, H, W), but {show(shape)} comes in. Move it before flatten.")
-    kernel, stride, padding = (
-        _pair(module.kernel_size),
-        _pair(module.stride),
-        _pair(module.padding, _pair(module.kernel_size)),
-    )
-    dilation = _pair(getattr(module, "dilation", 1))
+    kernel, stride, dilation = _pair(module.kernel_size), _pair(module.stride), _pair(getattr(module, "dilation", 1))
+    padding = _padding_of(module, kernel, dilation)
     sizes, texts = [], []
     for n, f, s, p, d in zip(shape[1:], kernel, stride, padding, dilation, strict=True):
-        sizes.append(output_size(n, f, s, p, d))
+        # PyTorch's "same" pads an even kernel on one side more than on the other, so that nothing is lost.
+        odd_one = module.padding == "same" and d * (f - 1) % 2
+        sizes.append(n if odd_one else output_size(n, f, s, p, d))
         span = str(f) if d == 1 else f"({d}*({f} - 1) + 1)"
-        texts.append(f"floor(({n} + 2*{p} - {span})/{s}) + 1 = {sizes[-1]}")
+        texts.append(f"floor(({n} + 2*{p}{' + 1' if odd_one else ''} - {span})/{s}) + 1 = {sizes[-1]}")
     if min(sizes) < 1:
         raise ConfigError(
             f"layer {name!r} does not fit: its window of {kernel[0]}x{kernel[1]} is larger than the {show(shape[1:])} image that "
@@ -122,9 +120,13 @@ def _window(module: Any, name: str, shape: Shape) -> Formula:
     return Formula(kind, (channels, *sizes), text, _plain(kernel), _plain(stride), _plain(padding), work)
 
 
-def _pair(value: Any, kernel: tuple[int, int] = (1, 1)) -> tuple[int, int]:
-    if isinstance(value, str):  # nn.Conv2d(padding="same" or "valid")
-        return ((kernel[0] - 1) // 2, (kernel[1] - 1) // 2) if value == "same" else (0, 0)
+def _padding_of(module: Any, kernel: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
+    if module.padding == "same":
+        return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
+    return (0, 0) if module.padding == "valid" else _pair(module.padding)
+
+
+def _pair(value: Any) -> tuple[int, int]:
     return (int(value[0]), int(value[1])) if isinstance(value, tuple | list) else (int(value), int(value))
 
 
@@ -133,8 +135,12 @@ def _plain(pair: tuple[int, int]) -> int | list[int]:
 
 
 def _global_pool(module: nn.Module, name: str, shape: Shape) -> Formula:
+    if len(shape) != 3:
+        raise ConfigError(f"layer {name!r} needs images (C, H, W), but {show(shape)} comes in. Move it before flatten.")
     kind = "global_max_pool" if isinstance(module, nn.AdaptiveMaxPool2d) else "global_average_pool"
-    size = _pair(module.output_size)  # type: ignore[arg-type]
+    wanted: Any = module.output_size
+    wanted = wanted if isinstance(wanted, tuple | list) else (wanted, wanted)
+    size = tuple(n if want is None else want for n, want in zip(shape[-2:], wanted, strict=True))
     return Formula(kind, (shape[0], *size), f"{show(shape[1:])} -> {show(size)}")
 
 
@@ -143,13 +149,14 @@ def _flatten(module: nn.Module, name: str, shape: Shape) -> Formula:
 
 
 def _linear(module: Any, name: str, shape: Shape) -> Formula:
-    if shape[-1] != module.in_features or len(shape) != 1:
+    if shape[-1] != module.in_features:
         raise ConfigError(
             f"layer {name!r} takes in_features={module.in_features}, but {show(shape)} comes in, "
             f"which is {prod(shape)} values. Set in_features={prod(shape)}."
         )
     text = f"{module.out_features} sums of {module.in_features} values"
-    return Formula("linear", (module.out_features,), text, multiply_adds=module.in_features * module.out_features)
+    work = prod(shape) * module.out_features
+    return Formula("linear", (*shape[:-1], module.out_features), text, multiply_adds=work)
 
 
 Rule = Callable[[Any, str, Shape], Formula]

@@ -39,7 +39,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
             [record[name] for record in history],
             color=BLUE,
             linewidth=1,
-            label="training batches (augmented, as learnt from)",
+            label="training batches (augmented; the loss with label smoothing, if set)",
         )
         measured = [record for record in history if record.get(f"val_{name}") is not None]
         if measured:
@@ -48,7 +48,8 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
             axes.plot(epochs, values, color=ORANGE, marker="o", markersize=4, label="validation")
         axes.set(xlabel="epoch", title=name)
         axes.grid(alpha=0.3)
-    figure.axes[1].set_ylim(top=1.0)
+    settled = [record["accuracy"] for record in history[len(history) // 4 :]]
+    figure.axes[1].set_ylim(bottom=max(0.0, min(settled, default=0.0) - 0.05), top=1.0)  # not the first climb only
     figure.axes[0].set_ylim(bottom=0.0)
     figure.axes[0].legend(fontsize=8)
     save_figure(figure, path)
@@ -111,7 +112,9 @@ def draw_feature_maps(
     show_image(axes[0], image)
     axes[0].set_ylabel("pixels", rotation=0, ha="right", va="center", fontsize=8)
     for row, (name, values) in zip(axes[1:], maps.items(), strict=True):
-        row.imshow(strip(values[:MAX_MAPS]), cmap="viridis", interpolation="nearest", aspect="equal", vmin=0, vmax=1)
+        row.imshow(
+            strip(together(values[:MAX_MAPS])), cmap="viridis", interpolation="nearest", aspect="equal", vmin=0, vmax=1
+        )
         label = f"{name}\n{values.shape[0]} x {values.shape[1]}x{values.shape[2]}"
         row.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
     for each in axes:
@@ -121,11 +124,17 @@ def draw_feature_maps(
     save_figure(figure, path)
 
 
+def together(maps: Float[ndarray, "D h w"]) -> Float[ndarray, "E a b"]:
+    """Maps of a single value each become one map, a row: alone, a value has no contrast to anything."""
+    return maps.reshape(1, 1, -1) if maps.shape[1:] == (1, 1) else maps
+
+
 def strip(maps: Float[ndarray, "D h w"]) -> Float[ndarray, "H W"]:
     """Maps side by side, each stretched to 0-1, with blank columns (NaN) between them."""
     count, height, width = maps.shape
     gap = max(1, width // 8)
-    pasted = np.full((height, MAX_MAPS * (width + gap) - gap), np.nan)
+    total = MAX_MAPS * (width + gap) - gap if height > 1 else width
+    pasted = np.full((height, total), np.nan)
     for number in range(count):
         values = maps[number]
         span = float(values.max() - values.min())
