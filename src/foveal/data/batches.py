@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Int64, UInt8
+from numpy import ndarray
 from torch import Generator, Tensor
 
 
@@ -19,10 +20,10 @@ def updates_per_epoch(n: int, batch_size: int) -> int:
 def endless_batches(n: int, batch_size: int, generator: Generator) -> Iterator[Int64[Tensor, " B"]]:
     """Indices of one batch after another, for ever: each epoch is a new order in which every image comes once."""
     while True:
-        yield from torch.randperm(n, generator=generator).split(batch_size)
+        yield from torch.split(torch.randperm(n, generator=generator), batch_size)
 
 
-def numpy_batches(pixels: UInt8[Tensor, "N C H W"], batch_size: int = 500) -> Iterator[UInt8[Tensor, "B H W C"]]:
+def numpy_batches(pixels: UInt8[Tensor, "N C H W"], batch_size: int = 500) -> Iterator[UInt8[ndarray, "B H W C"]]:
     """The images in order, as NumPy arrays (B, H, W, C), for a LogitsFn."""
-    for batch in pixels.split(batch_size):
+    for batch in torch.split(pixels, batch_size):
         yield batch.permute(0, 2, 3, 1).contiguous().numpy()

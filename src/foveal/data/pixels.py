@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -117,7 +118,7 @@ def choose_preprocess(sizes: Sizes, size: int | None, fit: Fit) -> tuple[Preproc
     Images of one size stay as they are, up to 64 pixels a side. Images of several sizes become squares of their
     median longer side, at most 64. `size` overrules both.
     """
-    channels = 1 if sizes.is_grey else 3
+    channels: Literal[1, 3] = 1 if sizes.is_grey else 3
     first, is_uniform = sizes.sizes[0], len(set(sizes.sizes)) == 1
     if size is not None:
         target = (size, size)

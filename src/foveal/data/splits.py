@@ -105,7 +105,8 @@ def carve(
             taken.append(_whole_groups(members, group, quota))
     chosen = np.concatenate(taken) if taken else np.empty(0, dtype=np.int64)
     # Copies that carry another label must move along with the image they are a copy of.
-    return np.sort(free[np.isin(ids[free], ids[chosen])]).astype(np.int64)
+    moved: ndarray = np.sort(free[np.isin(ids[free], ids[chosen])]).astype(np.int64)
+    return moved
 
 
 def _apportion(sizes: Int64[ndarray, " K"], count: int) -> Int64[ndarray, " K"]:
@@ -136,7 +137,8 @@ def _require_each_class(base: ImageSet, owner: ndarray) -> None:
 
 def _assemble(data: Data, ids: Mapping[str, tuple[str, ...]], owner: ndarray) -> Splits:
     base_part = "train" if "train" in data.parts else "all"
-    sets, split_ids = {}, {}
+    sets: dict[str, ImageSet] = {}
+    split_ids: dict[str, tuple[str, ...]] = {}
     for name in ("train", "validation", "calibration", "test"):
         if name in data.parts and name != "train":
             sets[name], split_ids[name] = data.parts[name], ids[name]

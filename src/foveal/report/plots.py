@@ -23,7 +23,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     temporary = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        FigureCanvasAgg(figure).print_png(str(temporary))
+        FigureCanvasAgg(figure).print_png(str(temporary))  # type: ignore[no-untyped-call]
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

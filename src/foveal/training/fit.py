@@ -131,7 +131,7 @@ def measure(
     """Mean cross-entropy and accuracy in eval mode."""
     model.eval()
     total_loss, correct = 0.0, 0
-    for batch, targets in zip(pixels.split(batch_size), labels.split(batch_size), strict=True):
+    for batch, targets in zip(torch.split(pixels, batch_size), torch.split(labels, batch_size), strict=True):
         logits = model(batch)
         # Sum over images, divide once: a mean of batch means gives the short last batch too much weight.
         total_loss += float(F.cross_entropy(logits, targets, reduction="sum"))

@@ -51,5 +51,7 @@ def make_optimizer(
         return torch.optim.SGD(
             parameters, lr=learning_rate, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, fused=True
         )
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
-    return kind(parameters, lr=learning_rate, eps=epsilon, weight_decay=weight_decay, fused=True)
+    kind: type[torch.optim.Optimizer] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    return kind(  # type: ignore[call-arg]
+        parameters, lr=learning_rate, eps=epsilon, weight_decay=weight_decay, fused=True
+    )
