@@ -115,7 +115,7 @@ def _apportion(sizes: Int64[ndarray, " K"], count: int) -> Int64[ndarray, " K"]:
     seats = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - seats), kind="stable")
     seats[order[: count - int(seats.sum())]] += 1
-    return np.minimum(seats, sizes - 1)
+    return np.asarray(np.minimum(seats, sizes - 1))
 
 
 def _whole_groups(members: ndarray, group: ndarray, quota: int) -> ndarray:

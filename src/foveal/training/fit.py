@@ -70,7 +70,7 @@ def fit(
         chosen = next(batches)
         batch, targets = augment(pixels[chosen], state.generator), labels[chosen]
         rate = schedule(state.update)
-        logits, value = make_update(state, batch, targets, loss, rate, clip_norm)
+        logits, value = make_update(state, batch, targets, loss=loss, learning_rate=rate, clip_norm=clip_norm)
         _require_finite(value, state.update, per_epoch, rate)
         state.update += 1
         total_loss, count, seen = total_loss + value, count + 1, seen + len(targets)
@@ -98,9 +98,10 @@ def make_update(
     state: TrainState,
     batch: UInt8[Tensor, "B C H W"],
     targets: Int64[Tensor, " B"],
+    *,
     loss: Loss,
     learning_rate: float,
-    clip_norm: float | None,
+    clip_norm: float | None = None,
 ) -> tuple[Float[Tensor, "B K"], float]:
     """One update of the weights; the logits before it, and the batch's mean loss."""
     for group in state.optimizer.param_groups:

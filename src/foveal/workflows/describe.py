@@ -84,6 +84,13 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
     times = []
     for _ in range(3 + TIMED_UPDATES):
         begin = time.perf_counter()
-        make_update(state, augment(pixels, state.generator), labels, loss, 1e-6, training.clip_norm)
+        make_update(
+            state,
+            augment(pixels, state.generator),
+            labels,
+            loss=loss,
+            learning_rate=1e-6,
+            clip_norm=training.clip_norm,
+        )
         times.append(time.perf_counter() - begin)
     return sorted(times[3:])[TIMED_UPDATES // 2]

@@ -77,7 +77,8 @@ def evaluate(
     report = Report(scores, evaluation, opened, unseen.name, place, pixels.refused)
     if run is not None:
         write_json(run.folder / EVALUATION, report.as_dict())
-        draw_evaluation(run, evaluation, scores, pixels, unseen.images, classifier.card.temperature)
+        temperature = classifier.card.temperature
+        draw_evaluation(run, evaluation, scores=scores, pixels=pixels, images=unseen.images, temperature=temperature)
     return report
 
 

@@ -36,7 +36,7 @@ def _draw_predictions(run: Run, model: nn.Module, part: Pixels, classes: tuple[s
     labels = part.labels[:SHOWN].numpy()
     predicted = logits_of(model, images).argmax(axis=1)
     captions = [
-        classes[label] if label == guess else f"{classes[label]}, taken for {classes[guess]}"
+        classes[label] if label == guess else f"{classes[label]},\ntaken for {classes[guess]}"
         for label, guess in zip(labels, predicted, strict=True)
     ]
     wrong = (labels != predicted).tolist()
@@ -45,7 +45,7 @@ def _draw_predictions(run: Run, model: nn.Module, part: Pixels, classes: tuple[s
 
 
 def draw_evaluation(
-    run: Run, evaluation: Evaluation, scores: Scores, pixels: Pixels, images: ImageSet, temperature: float
+    run: Run, evaluation: Evaluation, *, scores: Scores, pixels: Pixels, images: ImageSet, temperature: float
 ) -> None:
     """The confusion matrix and the worst mistakes: the wrong answers that were given with the most confidence."""
     low, high = scores.accuracy_interval
@@ -56,7 +56,7 @@ def draw_evaluation(
     wrong = np.flatnonzero(predicted != evaluation.labels)
     worst = wrong[np.argsort(-chances[wrong, predicted[wrong]], kind="stable")][:SHOWN]
     captions = [
-        f"{evaluation.classes[evaluation.labels[i]]}, taken for {evaluation.classes[predicted[i]]}\n"
+        f"{evaluation.classes[evaluation.labels[i]]},\ntaken for {evaluation.classes[predicted[i]]}\n"
         f"{chances[i, predicted[i]]:.0%}  {_short(images.name(int(pixels.kept[i])))}"
         for i in worst
     ]

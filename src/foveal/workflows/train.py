@@ -4,7 +4,7 @@ Everything named here is a plain function of the room it is imported from; the o
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from foveal.classifier import logits_of, save_classifier
 from foveal.config import Config
 from foveal.data.augment import augmentation
 from foveal.data.batches import numpy_batches
+from foveal.data.pixels import Pixels
 from foveal.data.sources import Source
 from foveal.device import choose_device, out_of_memory_said, seed_everything, set_threads
 from foveal.errors import TrainingError
@@ -78,16 +79,15 @@ class Outcome:
     stopped: KeyboardInterrupt | TrainingError | None = None
 
 
-def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device) -> Outcome:
-    """The training itself: the loop is the documentation."""
+def records_of(state: TrainState, prepared: Prepared, device: torch.device) -> Iterator[Record]:
+    """The training as a stream of Records: the settings, spelt out for `fit`."""
     training, plan = prepared.config.training, prepared.plan
-    train_set = (prepared.train.pixels.to(device), prepared.train.labels.to(device))
-    val_set = (prepared.validation.pixels.to(device), prepared.validation.labels.to(device))
-    class_weights = balanced_weights(train_set[1], len(prepared.classes)) if training.balance else None
-    records = fit(
+    pixels, labels = tensors(prepared.train, device)
+    class_weights = balanced_weights(labels, len(prepared.classes)) if training.balance else None
+    return fit(
         state,
-        train_set,
-        val_set if len(prepared.validation) else None,
+        (pixels, labels),
+        tensors(prepared.validation, device) if len(prepared.validation) else None,
         loss=make_loss(training.loss, label_smoothing=training.label_smoothing, class_weights=class_weights),
         schedule=make_schedule(
             training.schedule,
@@ -105,33 +105,40 @@ def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device)
         validate_every=plan.validate_every,
         clip_norm=training.clip_norm,
     )
-    chosen: Record | None = None
-    last: Record | None = None
+
+
+def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device) -> Outcome:
+    """The training itself: the loop is the documentation."""
+    plan, patience = prepared.plan, prepared.config.training.patience
+    chosen, last, stopped, without_gain = None, None, None, 0
     weights: Mapping[str, Tensor] = {}
-    stopped: KeyboardInterrupt | TrainingError | None = None
-    validations_without_gain = 0
     try:
         with progress_bar(plan.updates, plan.epochs, plan.batch_size) as show:
-            for record in records:
+            for record in records_of(state, prepared, device):
                 run.append_history([asdict(record)])
                 show(record)
                 last = record
                 if record.val_accuracy is None:
                     continue
                 if chosen is None or is_better(record, chosen):
-                    chosen, weights, validations_without_gain = record, snapshot(state), 0
+                    chosen, weights, without_gain = record, snapshot(state), 0
                 else:
-                    validations_without_gain += 1
-                if training.patience is not None and validations_without_gain >= training.patience:
-                    run.note(f"stopped early: no gain on validation in {training.patience} measurements")
+                    without_gain += 1
+                if patience is not None and without_gain >= patience:
+                    run.note(f"stopped early: no gain on validation in {patience} measurements")
                     break
     except (KeyboardInterrupt, TrainingError) as reason:
         stopped = reason
     if last is None or (chosen is None and isinstance(stopped, TrainingError)):
-        raise stopped if stopped is not None else TrainingError("the training made no update. Ask for more epochs.")
+        raise stopped or TrainingError("the training made no update. Ask for more epochs.")
     if chosen is None:  # no validation images, or stopped before they were looked at: the weights as they are
-        chosen, weights = with_validation(last, state, val_set), snapshot(state)
+        chosen, weights = with_validation(last, state, tensors(prepared.validation, device)), snapshot(state)
     return Outcome(weights, chosen, last, stopped)
+
+
+def tensors(pixels: Pixels, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images and labels on the device."""
+    return pixels.pixels.to(device), pixels.labels.to(device)
 
 
 def is_better(record: Record, best: Record) -> bool:
