@@ -2,6 +2,7 @@
 
 import glob
 import io
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +18,7 @@ from foveal.config import Familiar
 from foveal.data.images import EXTENSIONS, fit_image, open_image
 from foveal.errors import ConfigError, DataError
 
-PictureSource = str | Path | bytes | UInt8[ndarray, "H W"] | UInt8[ndarray, "H W C"]
+PictureSource = str | Path | bytes | ndarray  # an array is uint8, (H, W) or (H, W, 1 or 3)
 MUCH_LARGER, MUCH_SMALLER, MUCH_LIGHTER = 8, 0.5, 64  # times the longest, times the shortest side; levels of 255
 
 
@@ -77,9 +78,9 @@ def expand(sources: Iterable[PictureSource]) -> Iterator[tuple[str, Path | bytes
             yield f"<bytes {number}>", source
         elif isinstance(source, ndarray):
             yield f"<array {number}>", source
-        elif Path(source).is_dir():
+        elif os.path.isdir(source):  # noqa: PTH112 -- unlike Path.is_dir, never raises, as for a name that is too long
             yield from ((str(path), path) for path in _pictures_below(Path(source)))
-        elif not Path(source).exists() and glob.has_magic(str(source)):
+        elif not os.path.exists(source) and glob.has_magic(str(source)):  # noqa: PTH110
             matches = sorted(glob.glob(str(source), recursive=True))  # noqa: PTH207 -- absolute patterns too
             yield from ((match, Path(match)) for match in matches or [str(source)])
         else:
@@ -93,7 +94,7 @@ def _pictures_below(folder: Path) -> list[Path]:
 
 def _open(classifier: Classifier, name: str, source: Path | bytes | ndarray, invert: bool) -> _Picture | Refused:
     try:
-        if isinstance(source, Path) and source.is_dir():
+        if isinstance(source, Path) and os.path.isdir(source):  # noqa: PTH112
             raise DataError(f"the folder {source} holds no picture ({', '.join(EXTENSIONS)}). Name another.")
         image = _from_array(source) if isinstance(source, ndarray) else open_image(_stream(source))
         if invert:

@@ -72,6 +72,8 @@ def _content(path: Path) -> bytes:
 
 def as_images(array: UInt8[ndarray, "..."], path: Path) -> UInt8[ndarray, "N H W C"]:
     """An IDX array as images with their channels last; colour may be stored as (N, C, H, W) or (N, H, W, C)."""
+    if array.ndim > 1 and array.size == 0:
+        raise DataError(f"{path} has no image in it: its shape is {array.shape}. Name the file that has them.")
     if array.ndim == 3:
         return array[..., None]
     if array.ndim == 4 and array.shape[3] in (1, 3):

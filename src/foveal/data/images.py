@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from foveal.config import Preprocess
 from foveal.errors import DataError
@@ -76,7 +76,7 @@ def _read(path: Path) -> bytes:
         raise DataError(f"cannot read the image {path}: {error.strerror}. Make it readable, or remove it.") from error
 
 
-def decode(source: Path | IO[bytes], preprocess: Preprocess) -> UInt8[ndarray, "H W C"]:
+def decode(source: Path | BytesIO, preprocess: Preprocess) -> UInt8[ndarray, "H W C"]:
     """One picture of any format and size as the pixels that a network was trained on.
 
     Raises DataError with the reason when Pillow cannot read it to the end.
@@ -85,7 +85,7 @@ def decode(source: Path | IO[bytes], preprocess: Preprocess) -> UInt8[ndarray, "
         return fit_image(image, preprocess)
 
 
-def open_image(source: Path | IO[bytes]) -> Image.Image:
+def open_image(source: Path | BytesIO) -> Image.Image:
     """A picture turned as its EXIF orientation says, in mode L or RGB, with transparency laid on white."""
     try:
         with Image.open(source) as image:
@@ -95,13 +95,16 @@ def open_image(source: Path | IO[bytes]) -> Image.Image:
         raise DataError(_reason(source, error)) from error
 
 
-def _reason(source: Path | IO[bytes], error: Exception) -> str:
+def _reason(source: Path | BytesIO, error: Exception) -> str:
     name = source if isinstance(source, Path) else "the data given"
     if isinstance(error, FileNotFoundError):
         return f"there is no file {name}. Check the path."
     if isinstance(source, Path) and source.is_file() and source.stat().st_size == 0:
         return f"{name} is empty (0 bytes). Fetch it again, or remove it."
-    text = " ".join(str(error).split()) or type(error).__name__
+    is_unknown = isinstance(error, UnidentifiedImageError)  # whose own text shows the address of a stream
+    text = (
+        "it is in no format that Pillow knows" if is_unknown else " ".join(str(error).split()) or type(error).__name__
+    )
     return f"{name} cannot be read as an image: {text}. Open it in a viewer, fetch it again, or remove it."
 
 
@@ -116,9 +119,10 @@ def _plain_mode(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Sixteen bits to eight by the upper byte; what already fits into eight bits stays as it is."""
+    """Sixteen bits, or floats in 0-1, scaled to eight; what already fits into eight bits stays as it is."""
     values = np.asarray(image, dtype=np.float64)
-    scale = 1.0 if values.max(initial=0) <= 255 else 257.0
+    high = values.max(initial=0)
+    scale = 1 / 255 if image.mode == "F" and high <= 1 else 1.0 if high <= 255 else 257.0
     return Image.fromarray(np.clip(np.round(values / scale), 0, 255).astype(np.uint8))
 
 

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -136,8 +136,8 @@ def fetch(name: str, mirrors: Sequence[str]) -> None:
             try:
                 _download(f"{mirror}/{file}", folder / file, sha256)
                 break
-            except (OSError, DataError) as error:
-                problems.append(f"{mirror}: {error}")
+            except (OSError, HTTPException, DataError) as error:
+                problems.append(f"{mirror}: {' '.join(str(error).split())}")
         else:
             places = ", ".join(str(place) for place in (*DATASETS[name].places, folder))
             raise DataError(
@@ -148,16 +148,16 @@ def fetch(name: str, mirrors: Sequence[str]) -> None:
 
 def _download(url: str, target: Path, sha256: str) -> None:
     """Fetch to a temporary name, check, move: a file under its own name is always whole and right."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            with urllib.request.urlopen(url, timeout=30) as response:
-                shutil.copyfileobj(response, file)
+    # Not tempfile: its files are closed to all but their maker, and a data folder may be shared.
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response, temporary.open("wb") as file:
+            shutil.copyfileobj(response, file)
             file.flush()
             os.fsync(file.fileno())
-            read_idx(temporary, sha256)
-            temporary.replace(target)
-        except urllib.error.URLError as error:
-            raise OSError(str(error.reason)) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        read_idx(temporary, sha256)
+        temporary.replace(target)
+    except urllib.error.URLError as error:
+        raise OSError(str(error.reason)) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 The class of a picture is the path of its folder below the root (or below its split), never a position in a listing.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,7 +32,7 @@ def scan(root: Path) -> Parts:
 
     Raises DataError when the folder is missing, holds no images, or holds a class without any.
     """
-    if not root.exists():
+    if not os.path.exists(root):  # noqa: PTH110 - Path.exists raises where a folder above may not be entered
         raise DataError(f"there is no folder {root}. Check the path; known data sets are listed by: foveal data list")
     if not root.is_dir():
         raise DataError(
@@ -41,12 +42,41 @@ def scan(root: Path) -> Parts:
     folders, files = _children(root)
     if any(LOOKS_LIKE_IDX.search(file.name) for file in files):
         return scan_idx(root, files)
-    if len(folders) == 1 and not _pictures(files) and folders[0].name.lower() not in SPLIT_NAMES:
+    if len(folders) == 1 and not _pictures(files) and not _is_split(folders[0]) and not _holds_pictures(folders[0]):
         return scan(folders[0])  # an archive unpacked into a folder of its own
-    splits = {SPLIT_NAMES[folder.name.lower()]: folder for folder in folders if folder.name.lower() in SPLIT_NAMES}
-    if splits and len(splits) == len(folders) and "train" in splits:
-        return _scan_splits(root, splits)
+    if any(_is_split(folder) and _children(folder)[0] for folder in folders):
+        return _scan_splits(root, _split_folders(root, folders))
     return {"all": _scan_classes(root, None)}
+
+
+def _is_split(folder: Path) -> bool:
+    return folder.name.lower() in SPLIT_NAMES
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return bool(_pictures(_children(folder)[1]))
+
+
+def _split_folders(root: Path, folders: list[Path]) -> dict[str, Path]:
+    """The folder of each split. Raises DataError when what lies side by side are not splits, each once, with train."""
+    splits: dict[str, Path] = {}
+    for folder in folders:
+        if not _is_split(folder):
+            raise DataError(
+                f"{root} has the folder {folder.name!r} beside splits such as {next(filter(_is_split, folders)).name!r}. "
+                "A folder holds train, val and test, or classes, not both. Move or remove it."
+            )
+        part = SPLIT_NAMES[folder.name.lower()]
+        if part in splits:
+            raise DataError(
+                f"{root} has two folders of {part} images, {splits[part].name!r} and {folder.name!r}. Keep one of them."
+            )
+        splits[part] = folder
+    if "train" not in splits:
+        raise DataError(
+            f"{root} has {', '.join(splits)} images but no folder 'train'. Add it, or name one of them alone."
+        )
+    return splits
 
 
 def _children(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -129,7 +159,7 @@ def scan_idx(
                 "Put each data set into a folder of its own."
             )
         if _stem(file) not in labels:
-            raise DataError(f"{file} has no labels file beside it. Add {file.name.replace('images', 'labels')}.")
+            raise DataError(f"{file} has no labels file beside it. Add {_labels_name(file)}.")
         names = [str(value) for value in labels[_stem(file)]]
         parts[part] = _idx_set(file, as_images(array, file), names, class_names)
     if not parts:
@@ -144,6 +174,10 @@ def _idx_set(file: Path, pixels: object, names: list[str], class_names: tuple[st
         return images
     renamed = [class_names[int(name)] for name in names]
     return image_set(pixels, renamed, class_names, str(file))  # type: ignore[arg-type]
+
+
+def _labels_name(file: Path) -> str:
+    return re.sub(r"idx\d", "idx1", file.name.replace("images", "labels"))
 
 
 def _stem(file: Path) -> str:

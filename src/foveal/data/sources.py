@@ -1,5 +1,6 @@
 """One way in for every kind of data: a known name, a folder, or NumPy arrays."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +41,14 @@ class Data:
         return sum(len(part) for part in self.parts.values())
 
 
-def data_name(source: Source) -> str:
+def data_name(source: Source | Any) -> str:
     """How runs on this data are called, without reading it."""
     if not isinstance(source, str | Path):
         return ARRAYS
     return str(source) if str(source) in DATASETS else Path(source).resolve().name
 
 
-def open_data(source: Source) -> Data:
+def open_data(source: Source | Any) -> Data:
     """The images of a known name, a folder, `(images, labels)` or `{"train": (images, labels), "test": ...}`.
 
     Nothing is decoded yet. Raises DataError for unknown names (with the closest known ones), for data without images,
@@ -71,7 +72,7 @@ def _parts_on_disk(source: str | Path) -> Parts:
         folder = locate(str(source))
         return scan_idx(folder, [folder / name for name in known.sha256], known.classes, known.sha256)
     path = Path(source)
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names too long or with a zero byte
         raise DataError(
             f"there is no data set or folder called {str(source)!r}. {closest(str(source), DATASETS)} "
             "Data of your own is a path: foveal train path/to/folder"
@@ -79,17 +80,19 @@ def _parts_on_disk(source: str | Path) -> Parts:
     return scan(path)
 
 
-def _parts_of_arrays(source: Arrays | Mapping[str, Arrays]) -> Parts:
+def _parts_of_arrays(source: Any) -> Parts:
     pairs = source if isinstance(source, Mapping) else {"all": source}
     allowed = {"train", "validation", "test", "all"}
     for part, pair in pairs.items():
         if part not in allowed or not isinstance(pair, tuple | list) or len(pair) != 2:
             raise DataError(
                 f"data in memory is (images, labels), or a dict of such pairs; got {type(pair).__name__} for {part!r}. "
-                f"{closest(str(part), sorted(allowed))}"
+                f"{'Give the labels too.' if part in allowed else closest(str(part), sorted(allowed))}"
             )
-    if (len(pairs) > 1 and "train" not in pairs) or not pairs:
+    if "train" not in pairs and set(pairs) != {"all"}:
         raise DataError(f"the arrays have the parts {', '.join(pairs) or 'none'}, but no 'train'. Give that one too.")
+    if len(pairs) > 1 and "all" in pairs:
+        raise DataError("the arrays have the part 'all' beside 'train'. Leave it out, or give it alone.")
     named = {part: (pixels_of(images), names_of(labels)) for part, (images, labels) in pairs.items()}
     base = named["train"] if "train" in named else next(iter(named.values()))
     classes = tuple(sorted(set(base[1]), key=lambda name: (len(name), name) if name.isdigit() else (0, name)))
@@ -105,7 +108,7 @@ def pixels_of(images: Any) -> UInt8[ndarray, "N H W C"]:
 
     Raises DataError for other shapes and for values that are not finite or out of range.
     """
-    array = np.asarray(images)
+    array = _as_array(images, "images", "Bring them to one size first.")
     if array.ndim == 3:
         array = array[..., None]
     elif array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
@@ -127,9 +130,18 @@ def pixels_of(images: Any) -> UInt8[ndarray, "N H W C"]:
     return np.ascontiguousarray(np.round(values * (255 if is_unit else 1)).astype(np.uint8))
 
 
+def _as_array(values: Any, what: str, remedy: str) -> ndarray:
+    if hasattr(values, "detach"):  # a torch tensor, perhaps with gradients, perhaps on a GPU
+        values = values.detach().cpu()
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"the {what} are not all of one size, so that they are no array. {remedy}") from error
+
+
 def names_of(labels: Any) -> list[str]:
     """Class names from labels in memory: whole numbers or text, one an image. Raises DataError for anything else."""
-    array = np.asarray(labels)
+    array = _as_array(labels, "labels", "Give one number or name an image.")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -137,8 +149,10 @@ def names_of(labels: Any) -> list[str]:
             f"the labels have shape {array.shape}; expected one number or name an image, (N,). "
             "From one-hot rows, take labels.argmax(axis=1)."
         )
-    if array.dtype.kind == "f" and np.all(array == np.round(array)):
+    if array.dtype.kind == "f" and np.isfinite(array).all() and np.all(array == np.round(array)):
         array = array.astype(np.int64)
-    if array.dtype.kind not in "iubUSO":
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "replace")
+    if array.dtype.kind not in "iubUO":
         raise DataError(f"the labels have the type {array.dtype}; expected whole numbers or names.")
     return [str(value) for value in array.tolist()]

@@ -90,13 +90,13 @@ def carve(
 ) -> Int64[ndarray, " C"]:
     """About `count` of the `free` images, each class in its share (largest remainder), whole groups of equal ids.
 
-    Every class keeps at least one image that is not taken. Exactly `count` where no two images are the same.
+    Every class keeps at least one image that is not taken; but for that, and for copies, exactly `count` are.
     """
     generator = np.random.default_rng([seed, count, len(free)])
     classes, sizes = np.unique(labels[free], return_counts=True)
     wanted = _apportion(sizes, count)
     taken: list[ndarray] = []
-    for label, quota in zip(classes, wanted, strict=True):
+    for label, quota in zip(classes, wanted.tolist(), strict=True):
         members = generator.permutation(free[labels[free] == label])
         _, group = np.unique(ids[members], return_inverse=True)
         if group.max(initial=-1) + 1 == len(members):
@@ -121,7 +121,9 @@ def _apportion(sizes: Int64[ndarray, " K"], count: int) -> Int64[ndarray, " K"]:
 def _whole_groups(members: ndarray, group: ndarray, quota: int) -> ndarray:
     kept: list[int] = []
     groups = list(dict.fromkeys(group.tolist()))  # in the order of the shuffled members
-    for number in groups[:-1]:  # the last group stays with the training images
+    for number in groups:
+        if len(kept) == quota:
+            break
         inside = np.flatnonzero(group == number)
         if len(kept) + len(inside) <= quota:
             kept.extend(inside.tolist())
@@ -156,7 +158,7 @@ def fingerprint(data: Data, ids: Mapping[str, tuple[str, ...]]) -> str:
         for part, images in data.parts.items()
         for image_id, label in zip(ids[part], images.labels.tolist(), strict=True)
     )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def restore(data: Data, saved: Mapping[str, Any]) -> Splits:
@@ -174,8 +176,13 @@ def restore(data: Data, saved: Mapping[str, Any]) -> Splits:
 def _what_changed(ids: Mapping[str, tuple[str, ...]], saved: Mapping[str, Any], now: str) -> str:
     before = {i for members in saved["splits"].values() for i in members}
     after = {i for members in ids.values() for i in members}
+    gone, new = len(before - after), len(after - before)
+    what = (
+        f"{gone} images are gone or were edited, {new} are new"
+        if gone or new
+        else "the images are the same, but labels, splits or the number of copies differ"
+    )
     return (
-        f"the data changed since this run was trained (fingerprint {saved['fingerprint']} then, {now} now): "
-        f"{len(before - after)} images are gone or were edited, {len(after - before)} are new. "
+        f"the data changed since this run was trained (fingerprint {saved['fingerprint']} then, {now} now): {what}. "
         "Train again, or bring back the data as it was."
     )

@@ -1,0 +1,84 @@
+"""What the tests of foveal.data share: writers of IDX files and pictures, and the MNIST digits read without foveal."""
+
+import gzip
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy import ndarray
+from PIL import Image
+
+FILES = Path(__file__).parents[1] / "files"
+BUNDLED_MNIST = Path(__file__).parents[2] / "src/foveal/data/bundled/mnist"
+NOBODY = 65534
+
+
+def idx_bytes(array: ndarray) -> bytes:
+    """An IDX file of unsigned bytes, put together as Y. LeCun's page specifies it."""
+    return struct.pack(">HBB", 0, 0x08, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def write_idx(folder: Path, stem: str, images: ndarray | None, labels: Sequence[int] | None) -> Path:
+    """`stem-images-idx3-ubyte` and `stem-labels-idx1-ubyte` in the folder, whichever is given."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if images is not None:
+        (folder / f"{stem}-images-idx{images.ndim}-ubyte").write_bytes(idx_bytes(images))
+    if labels is not None:
+        (folder / f"{stem}-labels-idx1-ubyte").write_bytes(idx_bytes(np.array(labels, dtype=np.uint8)))
+    return folder
+
+
+@cache
+def mnist_digits(count: int = 200) -> ndarray:
+    """The first MNIST training images, uint8 (count, 28, 28), by gzip and NumPy alone."""
+    with gzip.open(BUNDLED_MNIST / "train-images-idx3-ubyte.gz") as file:
+        return np.frombuffer(file.read(16 + count * 784), np.uint8, offset=16).reshape(count, 28, 28)
+
+
+def write_picture(path: Path, pixels: ndarray) -> Path:
+    """One picture at `path`, with its folders; the name's ending chooses the format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def write_class_folders(root: Path, counts: dict[str, int], first: int = 0) -> Path:
+    """MNIST digits as PNG files, `counts[name]` of them in each class folder, no two alike."""
+    number = first
+    for name, count in counts.items():
+        for _ in range(count):
+            write_picture(root / name / f"{number:03d}.png", mnist_digits()[number])
+            number += 1
+    return root
+
+
+def noise(count: int, *shape: int, seed: int = 0) -> ndarray:
+    """Random images, uint8 (count, *shape), no two alike."""
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+@contextmanager
+def as_an_ordinary_user() -> Iterator[None]:
+    """Root may read everything; while this lasts it is nobody, whom file modes do keep out."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def skip_unless(is_there: bool, reason: str) -> None:
+    """Skip a test for want of something outside the clone; under CI=true, where it is installed, fail instead."""
+    if is_there:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have it: {reason}")
+    pytest.skip(reason)
