@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from foveal.errors import FovealError as FovealError
     from foveal.errors import TrainingError as TrainingError
     from foveal.evaluation.intervals import wilson_interval as wilson_interval
-    from foveal.predict import Prediction as Prediction
-    from foveal.predict import Refused as Refused
-    from foveal.predict import predict as predict
+    from foveal.prediction import Prediction as Prediction
+    from foveal.prediction import Refused as Refused
+    from foveal.prediction import predict as predict
     from foveal.run import Run as Run
     from foveal.workflows.api import evaluate as evaluate
     from foveal.workflows.api import reproduce as reproduce
@@ -56,13 +56,13 @@ _WHERE = {
     "DataError": "foveal.errors",
     "ExportError": "foveal.errors",
     "FovealError": "foveal.errors",
-    "Prediction": "foveal.predict",
-    "Refused": "foveal.predict",
+    "Prediction": "foveal.prediction",
+    "Refused": "foveal.prediction",
     "Run": "foveal.run",
     "TrainingError": "foveal.errors",
     "evaluate": "foveal.workflows.api",
     "load": "foveal.classifier",
-    "predict": "foveal.predict",
+    "predict": "foveal.prediction",
     "reproduce": "foveal.workflows.api",
     "summarise_model": "foveal.workflows.describe",
     "train": "foveal.workflows.api",

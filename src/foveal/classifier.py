@@ -72,7 +72,7 @@ def logits_of(network: "nn.Module", pixels: UInt8[ndarray, "N H W C"]) -> Float3
     import torch
 
     with torch.inference_mode():
-        images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)  # (N, C, H, W)
+        images = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(0, 3, 1, 2)  # (N, C, H, W)
         logits: ndarray = network.eval()(images).float().numpy()
     return logits
 

@@ -171,23 +171,29 @@ def parse_config(values: Mapping[str, Any], kind: type[Frozen] = Config) -> Any:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is also a missing one: the misspelling is the sentence that helps.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         raise ConfigError(_explain(first["loc"], first["type"], first["msg"], first.get("input"), kind)) from error
 
 
 def _explain(location: tuple[int | str, ...], kind: str, message: str, value: object, model: type[Frozen]) -> str:
     path = ".".join(str(part) for part in location)
+    if kind == "missing":
+        return f"the setting {path} is missing. Add it."
     if kind != "extra_forbidden":
         return f"the setting {path} cannot be {value!r}: {message[0].lower()}{message[1:]}. Give another value."
     fields: Mapping[str, Any] = model.model_fields
     for part in location[:-1]:
-        if isinstance(part, int):  # a place in a tuple, whose items' fields are already at hand
-            continue
-        inner = fields[part].annotation if part in fields else None
-        inner = next(iter(get_args(inner)), inner)  # tuple[LayerSpec, ...]
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            fields = inner.model_fields
+        if str(part) in fields:  # not a place in a tuple, whose items' fields are already at hand
+            fields = _fields_within(fields[str(part)].annotation) or fields
     return f"there is no setting {path!r}. {closest(str(location[-1]), fields)}"
+
+
+def _fields_within(annotation: Any) -> Mapping[str, Any]:
+    """The fields of the record that an annotation is or holds: LayerSpec's, for tuple[LayerSpec, ...] | None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation.model_fields
+    return next((found for each in get_args(annotation) if (found := _fields_within(each))), {})
 
 
 def read_toml(path: Path) -> dict[str, Any]:

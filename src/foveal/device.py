@@ -48,7 +48,8 @@ def out_of_memory_said(what: str) -> Iterator[None]:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         text = str(error).lower()
-        if isinstance(error, RuntimeError) and "out of memory" not in text and "can't allocate memory" not in text:
+        is_other = isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError)
+        if is_other and "out of memory" not in text and "can't allocate memory" not in text:
             raise
         raise TrainingError(
             f"memory ran out {what}: {str(error).splitlines()[0] if str(error) else 'the system gave no more'}. "

@@ -1,7 +1,7 @@
 """What a preset and a published form put into a Config: literal tables, from the general to the particular.
 
-A run's settings are DEFAULTS < PRESETS[preset] < MODELS[model] < DATA[data] < what the user said;
-with `--as-published` they are DEFAULTS < PUBLISHED[model] < what the user said.
+A run's settings are Config's defaults < PRESETS[preset] < GENTLE, or COMPACT_ON[data] for `compact` < what the user said;
+with `--as-published` they are the defaults < PUBLISHED[model] < what the user said.
 Where a figure was measured, docs/log.md has the command and the spread.
 """
 
@@ -22,9 +22,9 @@ PRESETS: dict[str, Settings] = {
 # Networks without BatchNorm do not survive a rate of .01 (document 000 shows it); these do well at a fifth of it.
 GENTLE: Settings = {"training": {"learning_rate": 0.002}}
 
-# Known data whose images have an empty border (MNIST: digits fill the middle 20x20, LeCun et al. 1998, section III.A),
-# or where a mirrored image is as good as the image.
-DATA: dict[str, Settings] = {
+# Known data whose images have an empty border, which our own network need not look at. MNIST: the digits were fitted
+# into the middle 20x20 (LeCun et al. 1998, section III.A); what is shifted further than the border is lost.
+COMPACT_ON: dict[str, Settings] = {
     "mnist": {"model": {"border": 4}, "augment": {"shift": 1}},
 }
 
@@ -97,8 +97,10 @@ def resolve(said: Settings, data_name: str) -> Config:
     if asked.training.epochs is not None:  # said in so many words: no floor below it
         said = merge({"training": {"min_updates": 0}}, said)
     if not asked.as_published:
-        gentle = {} if asked.model.name == "compact" else GENTLE
-        return _checked(merge(PRESETS[asked.preset], gentle, DATA.get(data_name, {}), said))
+        # A border is counted in pixels of the images as they come: it is no border of images in another size.
+        own = COMPACT_ON.get(data_name, {}) if asked.data.size is None else {}
+        particular = own if asked.model.name == "compact" else GENTLE
+        return _checked(merge(PRESETS[asked.preset], particular, said))
     if asked.model.name not in PUBLISHED:
         raise ConfigError(
             f"{asked.model.name} has no published form, so --as-published cannot be followed. "
@@ -109,6 +111,8 @@ def resolve(said: Settings, data_name: str) -> Config:
 
 def require_known(model: str) -> None:
     """Raise ConfigError, with the closest names, unless this is a network of the catalog or names a file."""
+    if model.endswith(".py"):
+        raise ConfigError(f"{model!r} names no class. Write {model}:MyNet, with the name of your network's class.")
     if model not in MODELS and ":" not in model and not model.endswith(".toml"):
         raise ConfigError(
             f"there is no network {model!r}. {closest(model, MODELS)} "

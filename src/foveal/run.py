@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -103,9 +103,10 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The records of the training so far, oldest first."""
+        """The records of the training so far, oldest first; a last line that a crash tore is left out."""
         path = self.folder / HISTORY
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def write_config(self, config: Config) -> None:
         """Keep the settings as TOML; a setting that is None is left out, as TOML has no such value."""
@@ -141,26 +142,33 @@ class Run:
     def note(self, text: str) -> None:
         """Say something that the user should know, and keep it with the run."""
         LOG.info(text)
-        with (self.folder / NOTES).open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n")
+        try:
+            with (self.folder / NOTES).open("a", encoding="utf-8") as file:
+                file.write(f"{text}\n")
+        except OSError as error:
+            raise cannot_write(self.folder / NOTES, error) from error
 
     def discard(self) -> None:
         """Remove the folder: for a run that failed before it had learnt anything."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.parent == RUNS:
+            with suppress(OSError):  # other runs are in it
+                RUNS.rmdir()
 
 
 def start_run(config: Config, out: Path | None, data_name: str) -> Run:
     """A new run folder with the config in it, called after the data and the network."""
     run = create_run(out, data_name, Path(config.model.name.rpartition(":")[2]).stem)
-    run.write_config(config)
+    with removed_if_empty(run):
+        run.write_config(config)
     return run
 
 
 def create_run(out: Path | None, data_name: str, model_name: str) -> Run:
     """A new folder: `out` itself, which must not exist, or the next free `runs/<data>-<model>-<n>`."""
-    if out is not None and out.exists():
+    if out is not None and os.path.exists(out):  # noqa: PTH110 -- Path.exists raises for a name that is too long
         raise ArtifactError(f"the run folder {out} exists already. Give --out a new name, or remove the folder first.")
-    stem = f"{_plain(data_name)}-{_plain(model_name)}"
+    stem = f"{plain_name(data_name)}-{plain_name(model_name)}"
     for number in range(1, 1_000_000):
         folder = out if out is not None else RUNS / f"{stem}-{number}"
         try:
@@ -186,7 +194,8 @@ def removed_if_empty(run: Run) -> Iterator[None]:
         raise
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name that any file system takes."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip("._-") or "data"
 
 

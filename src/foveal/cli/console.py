@@ -57,7 +57,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], rig
     from rich.console import Console
     from rich.table import Table
 
-    grid: Table = Table(title=title, title_justify="left", title_style="bold")
+    if title:
+        say(title)  # not as the table's own title, which is folded to the table's width
+    grid: Table = Table()
     for column in columns:
         grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:

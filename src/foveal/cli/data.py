@@ -56,6 +56,6 @@ def show(
         return
     rows = [(name, f"{number:,}") for name, number in found["classes"].items()]
     table(
-        f"{data}: {found['images']:,} training images of {found['size']}", ("class", "images"), rows, right=("images",)
+        f"{data}: {found['images']:,} {found['part']} of {found['size']}", ("class", "images"), rows, right=("images",)
     )
     say(*(f"note: {note}" for note in found["notes"]), f"written: {found['picture']}")

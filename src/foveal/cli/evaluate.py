@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from foveal.cli.console import AsJson, Own, Threads, own_class, print_json, say, table
+from foveal.errors import ConfigError
 
 STANDARD_INPUT = "-"
 
@@ -43,9 +44,8 @@ def evaluate(
         f"test split opened: {_times(report.test_opened)} on this machine",
         *(f"left out: {reason}" for reason in report.refused[:10]),
     )
-    folder = Path(report.run) / "report"
-    if folder.is_dir():
-        say(f"written: {folder / 'confusion.png'}, {folder / 'mistakes.png'}")
+    if report.pictures is not None:
+        say(f"written: {report.pictures / 'confusion.png'}, {report.pictures / 'mistakes.png'}")
 
 
 def _times(count: int) -> str:
@@ -64,9 +64,11 @@ def predict(
 ) -> None:
     """Say what is in PICTURES. One that cannot be read does not stop the rest."""
     from foveal.classifier import load
-    from foveal.predict import Prediction
-    from foveal.predict import predict as predict_all
+    from foveal.prediction import Prediction
+    from foveal.prediction import predict as predict_all
 
+    if as_json and str(csv_file) == STANDARD_INPUT:
+        raise ConfigError("--json and --csv - both want stdout. Give --csv a file, or leave one of them out.")
     classifier = load(run, own_class(model))
     if threads:
         from foveal.device import set_threads

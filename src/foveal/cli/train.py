@@ -10,7 +10,9 @@ from foveal.cli.console import AsJson, Threads, print_json, say, table
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="A known name (foveal data list) or a folder of images.")] = "mnist",
+    data: Annotated[
+        str | None, typer.Argument(help="A known name (foveal data list) or a folder of images. Default: mnist.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="A name (foveal model list), layers.toml, or path.py:Class. Default: compact.")
     ] = None,
@@ -50,7 +52,9 @@ def train(
         "device": device,
     }
     base = read_toml(config) if config else {}
-    source = data if config is None or data != "mnist" else base.get("data", {}).get("source", data)
+    if epochs is not None:  # how often validation is measured followed from the epochs of that run
+        base.get("training", {}).pop("validate_every", None)
+    source = data or base.get("data", {}).get("source", "mnist")
     said = merge(base, {"data": {"source": source}}, _given(options), parse_settings(settings or []))
     resolved = resolve(said, data_name(source))
     if dry_run:
@@ -128,7 +132,7 @@ def reproduce(
     try:
         for row in reproduce_workflow(folder, epochs=epochs, seed=seed, threads=threads):
             rows.append(row)
-            progress_line(f"{row.model}: {row.accuracy:.2%} after {row.epochs:g} epochs")
+            progress_line(f"{row.model}: {row.accuracy:.2%} after {row.epochs:.3g} epochs")
     finally:
         if not rows:
             folder.discard()
@@ -147,7 +151,7 @@ def reproduce(
                 row.published,
                 f"{row.accuracy:.2%}",
                 f"{row.interval[0]:.2%} to {row.interval[1]:.2%}",
-                f"{row.epochs:g}",
+                f"{row.epochs:.3g}",
                 f"{row.seconds_per_epoch:.1f}",
                 row.flaw,
             )

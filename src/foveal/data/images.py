@@ -1,6 +1,7 @@
 """Labelled images that are not decoded yet, and one picture decoded to fit. NumPy and Pillow, no torch."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -99,7 +100,7 @@ def _reason(source: Path | BytesIO, error: Exception) -> str:
     name = source if isinstance(source, Path) else "the data given"
     if isinstance(error, FileNotFoundError):
         return f"there is no file {name}. Check the path."
-    if isinstance(source, Path) and source.is_file() and source.stat().st_size == 0:
+    if isinstance(source, Path) and os.path.isfile(source) and source.stat().st_size == 0:  # noqa: PTH113 -- never raises
         return f"{name} is empty (0 bytes). Fetch it again, or remove it."
     is_unknown = isinstance(error, UnidentifiedImageError)  # whose own text shows the address of a stream
     text = (

@@ -27,7 +27,7 @@ LOOKS_LIKE_IDX = re.compile(r"idx\d|ubyte", re.IGNORECASE)
 Parts = dict[str, ImageSet]
 
 
-def scan(root: Path) -> Parts:
+def scan(root: Path, *, for_testing: bool = False) -> Parts:
     """The image sets of a folder by part: "train", "validation" and "test", or "all" where it does not divide them.
 
     Raises DataError when the folder is missing, holds no images, or holds a class without any.
@@ -43,9 +43,9 @@ def scan(root: Path) -> Parts:
     if any(LOOKS_LIKE_IDX.search(file.name) for file in files):
         return scan_idx(root, files)
     if len(folders) == 1 and not _pictures(files) and not _is_split(folders[0]) and not _holds_pictures(folders[0]):
-        return scan(folders[0])  # an archive unpacked into a folder of its own
+        return scan(folders[0], for_testing=for_testing)  # an archive unpacked into a folder of its own
     if any(_is_split(folder) and _children(folder)[0] for folder in folders):
-        return _scan_splits(root, _split_folders(root, folders))
+        return _scan_splits(_split_folders(root, folders, for_testing))
     return {"all": _scan_classes(root, None)}
 
 
@@ -57,7 +57,7 @@ def _holds_pictures(folder: Path) -> bool:
     return bool(_pictures(_children(folder)[1]))
 
 
-def _split_folders(root: Path, folders: list[Path]) -> dict[str, Path]:
+def _split_folders(root: Path, folders: list[Path], for_testing: bool) -> dict[str, Path]:
     """The folder of each split. Raises DataError when what lies side by side are not splits, each once, with train."""
     splits: dict[str, Path] = {}
     for folder in folders:
@@ -72,7 +72,7 @@ def _split_folders(root: Path, folders: list[Path]) -> dict[str, Path]:
                 f"{root} has two folders of {part} images, {splits[part].name!r} and {folder.name!r}. Keep one of them."
             )
         splits[part] = folder
-    if "train" not in splits:
+    if "train" not in splits and not for_testing:
         raise DataError(
             f"{root} has {', '.join(splits)} images but no folder 'train'. Add it, or name one of them alone."
         )
@@ -91,8 +91,8 @@ def _pictures(files: Iterable[Path]) -> list[Path]:
     return [file for file in files if file.suffix.lower() in EXTENSIONS]
 
 
-def _scan_splits(root: Path, splits: dict[str, Path]) -> Parts:
-    classes = _scan_classes(splits["train"], None).classes
+def _scan_splits(splits: dict[str, Path]) -> Parts:
+    classes = _scan_classes(splits["train"], None).classes if "train" in splits else None
     parts = {part: _scan_classes(folder, classes if part != "train" else None) for part, folder in splits.items()}
     return {part: parts[part] for part in ("train", "validation", "test") if part in parts}
 

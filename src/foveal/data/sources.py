@@ -35,7 +35,7 @@ class Data:
     @property
     def base(self) -> ImageSet:
         """The part that is learnt from, and that missing splits are carved out of."""
-        return self.parts["train"] if "train" in self.parts else self.parts["all"]
+        return next(self.parts[part] for part in ("train", "all", "validation", "test") if part in self.parts)
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts.values())
@@ -48,17 +48,17 @@ def data_name(source: Source | Any) -> str:
     return str(source) if str(source) in DATASETS else Path(source).resolve().name
 
 
-def open_data(source: Source | Any) -> Data:
+def open_data(source: Source | Any, *, for_testing: bool = False) -> Data:
     """The images of a known name, a folder, `(images, labels)` or `{"train": (images, labels), "test": ...}`.
 
-    Nothing is decoded yet. Raises DataError for unknown names (with the closest known ones), for data without images,
-    with one class only, or with more labels than images.
+    Nothing is decoded yet. Data `for_testing` need no training images and may be of one class. Raises DataError for
+    unknown names (with the closest known ones), data without images or with one class, and labels of another number.
     """
     if isinstance(source, str | Path):
-        data = Data(data_name(source), _parts_on_disk(source))
+        data = Data(data_name(source), _parts_on_disk(source, for_testing))
     else:
         data = Data(ARRAYS, _parts_of_arrays(source))
-    if len(data.classes) < 2:
+    if len(data.classes) < 2 and not for_testing:
         raise DataError(
             f"{data.name} has one class only ({data.classes[0]!r}); telling classes apart needs two or more. "
             "Name the folder above the class folders."
@@ -66,7 +66,7 @@ def open_data(source: Source | Any) -> Data:
     return data
 
 
-def _parts_on_disk(source: str | Path) -> Parts:
+def _parts_on_disk(source: str | Path, for_testing: bool) -> Parts:
     if str(source) in DATASETS:
         known = DATASETS[str(source)]
         folder = locate(str(source))
@@ -77,7 +77,7 @@ def _parts_on_disk(source: str | Path) -> Parts:
             f"there is no data set or folder called {str(source)!r}. {closest(str(source), DATASETS)} "
             "Data of your own is a path: foveal train path/to/folder"
         )
-    return scan(path)
+    return scan(path, for_testing=for_testing)
 
 
 def _parts_of_arrays(source: Any) -> Parts:

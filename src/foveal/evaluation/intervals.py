@@ -18,4 +18,5 @@ def wilson_interval(correct: int, n: int, z: float = Z_95) -> tuple[float, float
     share = correct / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At the ends the bound is the end itself, which rounding would miss by 1e-18.
+    return 0.0 if correct == 0 else centre - half, 1.0 if correct == n else centre + half

@@ -22,12 +22,13 @@ def feature_maps(model: nn.Module, image: Real[Tensor, "1 C H W"]) -> "OrderedDi
         module.register_forward_hook(lambda _, __, output, name=name: keep(name, output))
         for name, module in named_leaves(model)
     ]
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     try:
         with torch.no_grad():
             model.eval()(image)
     finally:
-        model.train(was_training)
+        for module, was_training in modes.items():
+            module.training = was_training
         for handle in handles:
             handle.remove()
     return maps

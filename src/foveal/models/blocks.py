@@ -40,7 +40,11 @@ class Normalise(nn.Module):
         elif self.border < 0:
             pixels = F.pad(pixels, (-self.border,) * 4)
         images = pixels.to(self.mean.dtype).expand(-1, self.channels, -1, -1)
-        return ((images - self.mean) / self.std).contiguous(memory_format=self.memory_format)
+        normalised = (images - self.mean) / self.std
+        if self.memory_format == torch.contiguous_format:
+            # One channel has the strides of both layouts, and convolutions choose the other: a copy has only these.
+            return normalised.clone(memory_format=torch.contiguous_format)
+        return normalised.contiguous(memory_format=self.memory_format)
 
     def extra_repr(self) -> str:
         return f"border={self.border}, channels={self.channels}"

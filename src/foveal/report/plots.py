@@ -1,5 +1,6 @@
 """Pictures as PNG files. Each function takes arrays and a path; none knows a network, a run or a data set."""
 
+import io
 from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
@@ -10,9 +11,10 @@ from jaxtyping import Float, Int64, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy import ndarray
 
-from foveal.run import cannot_write
+from foveal.run import cannot_write, write_atomic
 
 BLUE, ORANGE, RED, GREEN = "#2b6cb0", "#c05621", "#c53030", "#2f855a"
 MAX_MAPS = 12  # feature maps drawn of each layer
@@ -20,14 +22,15 @@ MAX_MAPS = 12  # feature maps drawn of each layer
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all. Raises ArtifactError when it cannot be written."""
-    temporary = path.with_name(f".{path.name}")
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a class called "$a^$" is a name, not a formula
+    picture = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(picture)  # type: ignore[no-untyped-call]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        FigureCanvasAgg(figure).print_png(str(temporary))  # type: ignore[no-untyped-call]
-        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise cannot_write(path, error) from error
+    write_atomic(path, picture.getvalue())
 
 
 def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -118,7 +121,7 @@ def draw_feature_maps(
     The maps of a layer are pasted into one strip: a picture a layer is drawn ten times faster than a picture a map.
     """
     figure = Figure(figsize=(10, 0.95 * (len(maps) + 1) + 0.5), layout="constrained")
-    axes = figure.subplots(len(maps) + 1, 1)
+    axes = figure.subplots(len(maps) + 1, 1, squeeze=False)[:, 0]
     figure.suptitle(title, fontsize=11)
     show_image(axes[0], image)
     axes[0].set_ylabel("pixels", rotation=0, ha="right", va="center", fontsize=8)

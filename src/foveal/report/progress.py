@@ -18,9 +18,9 @@ def progress_bar(updates: int, epochs: float, batch_size: int) -> Iterator[Calla
         yield lambda record: None
         return
     columns = (
-        TextColumn("epoch {task.fields[epoch]:.2f}/{task.fields[epochs]:.1f}"),
-        BarColumn(bar_width=24),
-        TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.2%}{task.fields[val]}"),
+        TextColumn("epoch {task.fields[epoch]:.2f}/{task.fields[epochs]:.3g}"),
+        BarColumn(bar_width=10),
+        TextColumn("loss {task.fields[loss]:.3f} accuracy {task.fields[accuracy]:.1%}{task.fields[val]}"),
         TextColumn("{task.fields[speed]:,.0f} images/s"),
         TimeRemainingColumn(),
     )
@@ -33,7 +33,7 @@ def progress_bar(updates: int, epochs: float, batch_size: int) -> Iterator[Calla
         def show(record: Record) -> None:
             nonlocal validation
             if record.val_accuracy is not None:
-                validation = f"  validation {record.val_accuracy:.2%}"
+                validation = f" (val {record.val_accuracy:.2%})"
             progress.update(
                 task,
                 completed=record.update,

@@ -64,7 +64,7 @@ def fit(
     pixels, labels = train
     per_epoch = updates_per_epoch(len(labels), batch_size)
     batches = endless_batches(len(labels), batch_size, state.generator)
-    begin, total_loss, correct, seen, count = time.perf_counter(), 0.0, 0, 0, 0
+    begin, tally = time.perf_counter(), _Tally()
     state.model.train()
     while state.update < updates:
         chosen = next(batches)
@@ -73,25 +73,43 @@ def fit(
         logits, value = make_update(state, batch, targets, loss=loss, learning_rate=rate, clip_norm=clip_norm)
         _require_finite(value, state.update, per_epoch, rate)
         state.update += 1
-        total_loss, count, seen = total_loss + value, count + 1, seen + len(targets)
-        correct += int((logits.argmax(dim=1) == targets).sum())
+        tally.add(value, logits, targets)
 
         is_last = state.update == updates
         is_validation = val is not None and (is_last or state.update % validate_every == 0)
-        if is_last or is_validation or state.update % report_every == 0:
-            val_loss, val_accuracy = measure(state.model, *val) if val is not None and is_validation else (None, None)
-            yield Record(
-                state.update,
-                state.update / per_epoch,
-                total_loss / count,
-                correct / seen,
-                rate,
-                time.perf_counter() - begin,
-                val_loss,
-                val_accuracy,
-            )
-            total_loss, correct, seen, count = 0.0, 0, 0, 0
-            state.model.train()
+        if not (is_last or is_validation or state.update % report_every == 0):
+            continue
+        measured = measure(state.model, *val) if val is not None and is_validation else None
+        if measured is not None or is_last:  # the last weights have met no image yet: without validation, a batch
+            new_loss, _ = measured or measure(state.model, batch, targets)
+            _require_finite(new_loss, state.update - 1, per_epoch, rate)
+        yield Record(
+            state.update,
+            state.update / per_epoch,
+            tally.loss / tally.updates,
+            tally.correct / tally.images,
+            rate,
+            time.perf_counter() - begin,
+            *(measured or (None, None)),
+        )
+        tally = _Tally()
+        state.model.train()
+
+
+@dataclass
+class _Tally:
+    """Sums over the updates since the last Record."""
+
+    loss: float = 0.0
+    updates: int = 0
+    correct: int = 0
+    images: int = 0
+
+    def add(self, loss: float, logits: Float[Tensor, "B K"], targets: Int64[Tensor, " B"]) -> None:
+        self.loss += loss
+        self.updates += 1
+        self.correct += int((logits.argmax(dim=1) == targets).sum())
+        self.images += len(targets)
 
 
 def make_update(

@@ -29,7 +29,9 @@ def make_schedule(
         "cosine": lambda t: 1 - _ease(t),
     }
     if name == "step":
-        return lambda update: peak * step_factor ** int(update / updates_per_epoch / step_every)
+        every = updates_per_epoch * step_every
+        # A hair more than the quotient: 3 / (10 * .1) must not be 2.9999999999999996 steps.
+        return lambda update: peak * step_factor ** int(update / every + 1e-9)
     shape = shapes[name]
     # The middle of each update: neither the first nor the last one is lost to a rate of zero.
     return lambda update: peak * shape((update + 0.5) / updates)

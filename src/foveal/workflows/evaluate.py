@@ -7,7 +7,7 @@ from typing import Any
 from foveal.classifier import Classifier, load
 from foveal.data.batches import numpy_batches
 from foveal.data.images import ImageSet, content_ids, image_set
-from foveal.data.pixels import load_pixels
+from foveal.data.pixels import Pixels, load_pixels
 from foveal.data.sources import ARRAYS, Data, Source, open_data
 from foveal.data.splits import fingerprint, restore
 from foveal.device import set_threads
@@ -15,7 +15,7 @@ from foveal.errors import ArtifactError, DataError
 from foveal.evaluation.inference import Evaluation, infer
 from foveal.evaluation.metrics import Scores, score
 from foveal.evaluation.test_log import record_opening
-from foveal.run import EVALUATION, Run, newest_run, open_run, write_json
+from foveal.run import EVALUATION, Run, newest_run, open_run, plain_name, write_json
 from foveal.workflows.picture import draw_evaluation
 
 
@@ -29,6 +29,7 @@ class Report:
     data: str
     run: str
     refused: tuple[str, ...] = ()
+    pictures: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """What `foveal evaluate --json` prints."""
@@ -63,6 +64,7 @@ def evaluate(
     set_threads(threads)
     run, classifier = _open(target, own)
     unseen = _own_test(run) if source is None else _other_data(run, classifier, source, allow_overlap)
+    classifier.network  # noqa: B018 -- what cannot be loaded must not count as an opening
     opened = record_opening(unseen.fingerprint, command=command, run=str(run.folder if run else classifier.folder))
     pixels = load_pixels(unseen.images, classifier.card.preprocess)
     evaluation = infer(
@@ -74,12 +76,34 @@ def evaluate(
     )
     scores = score(evaluation, classifier.card.temperature)
     place = str(run.folder if run else classifier.folder)
-    report = Report(scores, evaluation, opened, unseen.name, place, pixels.refused)
+    folder = pictures_folder(run, unseen) if run else None
+    report = Report(scores, evaluation, opened, unseen.name, place, pixels.refused, folder)
     if run is not None:
-        write_json(run.folder / EVALUATION, report.as_dict())
-        temperature = classifier.card.temperature
-        draw_evaluation(run, evaluation, scores=scores, pixels=pixels, images=unseen.images, temperature=temperature)
+        _keep(report, run, pixels, unseen, classifier.card.temperature)
     return report
+
+
+def is_own_data(run: Run, unseen: Unseen) -> bool:
+    """Whether these are the run's own test images."""
+    return bool(unseen.fingerprint == run.splits["fingerprint"])
+
+
+def pictures_folder(run: Run, unseen: Unseen) -> Path:
+    """Where the pictures go: those on other data into a folder under their name, beside the run's own."""
+    return run.report if is_own_data(run, unseen) else run.report / plain_name(unseen.name)
+
+
+def _keep(report: Report, run: Run, pixels: Pixels, unseen: Unseen, temperature: float) -> None:
+    name = EVALUATION if is_own_data(run, unseen) else f"evaluation-{plain_name(unseen.name)}.json"
+    write_json(run.folder / name, report.as_dict())
+    draw_evaluation(
+        pictures_folder(run, unseen),
+        report.evaluation,
+        scores=report.scores,
+        pixels=pixels,
+        images=unseen.images,
+        temperature=temperature,
+    )
 
 
 def _open(target: Path | None, own: Any) -> tuple[Run | None, Classifier]:
@@ -114,7 +138,7 @@ def _test_of(data: Data, run: Run) -> Unseen:
 
 
 def _other_data(run: Run | None, classifier: Classifier, source: Source, allow_overlap: bool) -> Unseen:
-    data = open_data(source)
+    data = open_data(source, for_testing=True)
     ids = {part: content_ids(images) for part, images in data.parts.items()}
     print_of_data = fingerprint(data, ids)
     if run is not None and run.splits["fingerprint"] == print_of_data:
@@ -133,7 +157,7 @@ def _with_classes(images: ImageSet, classes: tuple[str, ...]) -> ImageSet:
     if strangers:
         raise DataError(
             f"{images.origin} has the class {strangers[0]!r}, which the Classifier does not know. "
-            f"It knows: {', '.join(classes[:20])}. Rename or remove that class."
+            f"It knows: {', '.join(classes[:20])}. Leave those images out, or name a run that was trained with that class."
         )
     return image_set(images.images, names, classes, images.origin)
 

@@ -1,5 +1,7 @@
 """The pictures that a training and an evaluation leave in the run's report folder."""
 
+from pathlib import Path
+
 import numpy as np
 from torch import nn
 
@@ -45,12 +47,12 @@ def _draw_predictions(run: Run, model: nn.Module, part: Pixels, classes: tuple[s
 
 
 def draw_evaluation(
-    run: Run, evaluation: Evaluation, *, scores: Scores, pixels: Pixels, images: ImageSet, temperature: float
+    folder: Path, evaluation: Evaluation, *, scores: Scores, pixels: Pixels, images: ImageSet, temperature: float
 ) -> None:
     """The confusion matrix and the worst mistakes: the wrong answers that were given with the most confidence."""
     low, high = scores.accuracy_interval
     title = f"{scores.accuracy:.2%} of {scores.n:,} test images right (95 % interval {low:.2%} to {high:.2%})"
-    draw_confusion(np.array(scores.confusion), evaluation.classes, run.report / "confusion.png", title=title)
+    draw_confusion(np.array(scores.confusion), evaluation.classes, folder / "confusion.png", title=title)
     chances = probabilities(evaluation.logits, temperature)
     predicted = chances.argmax(axis=1)
     wrong = np.flatnonzero(predicted != evaluation.labels)
@@ -62,7 +64,7 @@ def draw_evaluation(
     ]
     shown = pixels.pixels[worst].permute(0, 2, 3, 1).contiguous().numpy()
     title = f"the worst of {len(wrong)} mistakes on the test images: true label, answer, confidence, image"
-    draw_images(shown, captions, run.report / "mistakes.png", title=title)
+    draw_images(shown, captions, folder / "mistakes.png", title=title)
 
 
 def _short(name: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from foveal.config import ArchSpec, Config, Familiar, Preprocess
+from foveal.data.known import DATASETS
 from foveal.data.pixels import (
     Pixels,
     channel_statistics,
@@ -21,7 +22,7 @@ from foveal.data.pixels import (
     load_pixels,
     measure_sizes,
 )
-from foveal.data.sources import Data, Source, open_data
+from foveal.data.sources import ARRAYS, Data, Source, open_data
 from foveal.data.splits import Splits, split
 from foveal.errors import DataError
 from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture
@@ -128,7 +129,7 @@ def choose_arch(
     if name in ARCHITECTURES and find_architecture(name).needs_rgb:
         _, height, width = find_architecture(name).input_shape
         missing = max(height - preprocess.height, width - preprocess.width, 0)
-        border = border or -((missing + 1) // 2)
+        border = -((missing + 1) // 2) if model.border is None else border
         if border < 0 or preprocess.channels == 1:
             notes.append(
                 f"{name} is made for {height}x{width} colour: images of {preprocess.height}x{preprocess.width} are padded "
@@ -169,18 +170,24 @@ def settled(config: Config, preprocess: Preprocess, plan: Plan) -> Config:
     size = preprocess.height if preprocess.height == preprocess.width else config.data.size
     training = {
         "epochs": plan.epochs,
-        "min_updates": plan.updates,
+        "min_updates": 0,
         "batch_size": plan.batch_size,
         "report_every": plan.report_every,
         "validate_every": plan.validate_every / plan.updates_per_epoch,
     }
     return config.model_copy(
         update={
-            "data": config.data.model_copy(update={"size": size}),
+            "data": config.data.model_copy(update={"size": size, "source": from_anywhere(config.data.source)}),
             "training": config.training.model_copy(update=training),
             "threads": torch.get_num_threads(),
         }
     )
+
+
+def from_anywhere(source: str) -> str:
+    """The same source, by an absolute path when it is a folder: a run is evaluated from other folders too."""
+    is_path = source not in DATASETS and source != ARRAYS
+    return str(Path(source).resolve()) if is_path else source
 
 
 def _notes_on_plan(config: Config, plan: Plan, n: int) -> list[str]:

@@ -32,7 +32,7 @@ PUBLISHED: dict[str, Published] = {
     "lenet-dropout2d": Published(
         "002",
         "curves (~99.06 % in its course)",
-        "watches the test set while it trains, as its course does; adds up batch means, divides by N",
+        "watches the test set while it trains, as its course does; its text adds up batch means",
     ),
     "threeconv-fc625": Published(
         "003", "curves, no test", "measures on the training batches only; builds a ReLU and a dropout it never calls"
@@ -79,7 +79,7 @@ def reproduce(
         config = resolve(said, data_name(data))
         run = create_run(folder.folder / name, data, name)
         run.write_config(config)
-        summary = train(config, run).summary
+        last = train(config, run).history[-1]
         report = evaluate(run.folder, threads=threads, command="reproduce")
         rows.append(
             Row(
@@ -91,8 +91,8 @@ def reproduce(
                 loss=report.scores.loss,
                 n=report.scores.n,
                 test_opened=report.test_opened,
-                epochs=summary["epochs"],
-                seconds_per_epoch=summary["train_seconds"] / summary["epochs"],
+                epochs=last["epoch"],
+                seconds_per_epoch=last["seconds"] / last["epoch"],
                 flaw=published.flaw,
                 run=str(run.folder),
             )
@@ -113,7 +113,7 @@ def markdown(rows: list[Row]) -> str:
         low, high = row.interval
         lines.append(
             f"| {row.document} | `{row.model}` | {row.published} | {row.accuracy:.2%} ({low:.2%} to {high:.2%}), "
-            f"n = {row.n:,} | {row.loss:.4f} | {row.epochs:g} | {row.seconds_per_epoch:.1f} | {row.flaw} |"
+            f"n = {row.n:,} | {row.loss:.4f} | {row.epochs:.3g} | {row.seconds_per_epoch:.1f} | {row.flaw} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -23,12 +23,14 @@ def draw_samples(source: str, out: Path | None, count: int, seed: int) -> dict[s
     pixels = load_pixels(chosen, preprocess)
     path = out or Path(f"samples-{data.name}.png")
     captions = [data.classes[label] for label in pixels.labels]
-    title = f"{data.name}: {len(pixels)} of {len(images):,} training images"
+    part = "training images" if "train" in data.parts else "images"
+    title = f"{data.name}: {len(pixels)} of {len(images):,} {part}"
     draw_images(pixels.pixels.permute(0, 2, 3, 1).contiguous().numpy(), captions, path, title=title)
     counts = np.bincount(images.labels, minlength=len(data.classes))
     return {
         "data": data.name,
         "images": len(images),
+        "part": part,
         "size": f"{preprocess.height}x{preprocess.width}, {'grey' if preprocess.channels == 1 else 'colour'}",
         "classes": {name: int(number) for name, number in zip(data.classes, counts, strict=True)},
         "picture": str(path),

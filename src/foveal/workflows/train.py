@@ -64,7 +64,10 @@ def train(config: Config, run: Run, source: Source | None = None, own: Any = Non
     run.write_summary(summarise(outcome, prepared, run, model, time.perf_counter() - begin))
     draw_training(run, model, prepared)
     if outcome.stopped is not None:
-        run.note(f"stopped at update {outcome.last.update}; the weights of update {outcome.chosen.update} were kept")
+        run.note(
+            f"stopped at update {outcome.last.update:,} of {prepared.plan.updates:,}; the weights of update "
+            f"{outcome.chosen.update:,} are kept in {run.classifier}: foveal evaluate {run.folder}"
+        )
         raise outcome.stopped
     return run
 
@@ -107,33 +110,45 @@ def records_of(state: TrainState, prepared: Prepared, device: torch.device) -> I
     )
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The weights as they were at a Record."""
+
+    record: Record
+    weights: Mapping[str, Tensor]
+
+
 def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device) -> Outcome:
     """The training itself: the loop is the documentation."""
     plan, patience = prepared.plan, prepared.config.training.patience
-    chosen, last, stopped, without_gain = None, None, None, 0
-    weights: Mapping[str, Tensor] = {}
+    best: Kept | None = None  # on validation
+    newest: Kept | None = None
+    proven: Kept | None = None  # the newest but one: every loss since was a number
+    stopped: KeyboardInterrupt | TrainingError | None = None
+    without_gain = 0
     try:
         with progress_bar(plan.updates, plan.epochs, plan.batch_size) as show:
             for record in records_of(state, prepared, device):
                 run.append_history([asdict(record)])
                 show(record)
-                last = record
+                newest, proven = keep(record, state), newest
                 if record.val_accuracy is None:
                     continue
-                if chosen is None or is_better(record, chosen):
-                    chosen, weights, without_gain = record, snapshot(state), 0
+                if best is None or is_better(record, best.record):
+                    best, without_gain = newest, 0
                 else:
                     without_gain += 1
                 if patience is not None and without_gain >= patience:
                     run.note(f"stopped early: no gain on validation in {patience} measurements")
                     break
-    except (KeyboardInterrupt, TrainingError) as reason:
+    except KeyboardInterrupt as reason:
         stopped = reason
-    if last is None or (chosen is None and isinstance(stopped, TrainingError)):
+    except TrainingError as reason:
+        stopped, newest = reason, proven
+    chosen = best or newest
+    if chosen is None or newest is None:
         raise stopped or TrainingError("the training made no update. Ask for more epochs.")
-    if chosen is None:  # no validation images, or stopped before they were looked at: the weights as they are
-        chosen, weights = with_validation(last, state, tensors(prepared.validation, device)), snapshot(state)
-    return Outcome(weights, chosen, last, stopped)
+    return Outcome(chosen.weights, with_validation(chosen, state, prepared, device), newest.record, stopped)
 
 
 def tensors(pixels: Pixels, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -150,17 +165,18 @@ def is_better(record: Record, best: Record) -> bool:
     return (ours[0], -ours[1]) > (theirs[0], -theirs[1])
 
 
-def snapshot(state: TrainState) -> Mapping[str, Tensor]:
-    """A copy of the weights as they are now."""
-    return {name: tensor.detach().clone() for name, tensor in state.model.state_dict().items()}
+def keep(record: Record, state: TrainState) -> Kept:
+    """A copy of the weights as they are at this Record."""
+    return Kept(record, {name: tensor.detach().clone() for name, tensor in state.model.state_dict().items()})
 
 
-def with_validation(record: Record, state: TrainState, val_set: tuple[Tensor, Tensor]) -> Record:
-    """The record with the validation measured now, where there are validation images."""
-    if len(val_set[1]) == 0:
-        return record
-    val_loss, val_accuracy = measure(state.model, *val_set)
-    return replace(record, val_loss=val_loss, val_accuracy=val_accuracy)
+def with_validation(kept: Kept, state: TrainState, prepared: Prepared, device: torch.device) -> Record:
+    """The Record with its validation, measured now where the training stopped before it was."""
+    if kept.record.val_accuracy is not None or len(prepared.validation) == 0:
+        return kept.record
+    state.model.load_state_dict(kept.weights)
+    val_loss, val_accuracy = measure(state.model, *tensors(prepared.validation, device))
+    return replace(kept.record, val_loss=val_loss, val_accuracy=val_accuracy)
 
 
 def calibrate(model: nn.Module, prepared: Prepared) -> float:

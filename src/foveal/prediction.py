@@ -50,7 +50,7 @@ class _Picture:
 
 def predict(
     classifier: Classifier,
-    sources: Iterable[PictureSource],
+    sources: str | Path | bytes | Iterable[PictureSource],
     *,
     top: int = 3,
     invert: bool = False,
@@ -71,8 +71,12 @@ def predict(
         yield from (next(answers) if isinstance(item, _Picture) else item for item in batch)
 
 
-def expand(sources: Iterable[PictureSource]) -> Iterator[tuple[str, Path | bytes | ndarray]]:
+def expand(
+    sources: str | Path | bytes | Iterable[PictureSource],
+) -> Iterator[tuple[str, Path | bytes | ndarray]]:
     """Each source with its name: a folder becomes the pictures below it, a glob the files that it matches."""
+    if isinstance(sources, str | Path | bytes):
+        sources = [sources]  # letter by letter, "/home" would begin with the whole disk
     for number, source in enumerate(sources):
         if isinstance(source, bytes):
             yield f"<bytes {number}>", source

@@ -1,0 +1,29 @@
+"""Networks as users write them, for the tests of `--model path.py:MyNet` and `foveal.train(model=MyNet)`."""
+
+from torch import Tensor, nn
+
+
+class TwoLayers(nn.Module):
+    """A network that asks for what it needs by name and calls view, as every tutorial does; for 28x28."""
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 4, 5, stride=2)
+        self.linear = nn.Linear(4 * 12 * 12, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.conv(images).relu()  # (N, 4, 12, 12)
+        return self.linear(features.view(-1, 4 * 12 * 12))  # (N, K)
+
+
+class FailsLate(nn.Module):
+    """A network whose logits are no numbers from its 16th update on."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.linear, self.calls = nn.Linear(28 * 28, num_classes), 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += self.training
+        logits = self.linear(images.flatten(1))
+        return logits * float("nan") if self.calls > 15 else logits
