@@ -136,14 +136,14 @@ def test_balanced_weights_give_a_rare_class_more_say(quick, digits: Digits, tmp_
     chosen = np.concatenate([np.flatnonzero(labels == 0)[:10], np.flatnonzero(labels == 1)])
     few = (images[chosen], labels[chosen])
     held_out = {"validation": 0, "calibration": 0, "test": 0}
-    settings = {"data": held_out, "training": {"optimizer": "sgd", "learning_rate": 0.003}}
+    settings = {"data": held_out, "training": {"optimizer": "sgd", "learning_rate": 0.02}}
     chance_of_zero = []
     for balance in (False, True):
         settings["training"] |= {"balance": balance}
-        run = quick(few, model="lenet5", epochs=5.0, out=tmp_path / str(balance), settings=settings)
+        run = quick(few, model="lenet5", epochs=4.0, out=tmp_path / str(balance), settings=settings)
         logits = foveal.load(run.classifier).logits(few[0][..., None])
         chance_of_zero.append(float((1 / (1 + np.exp(logits[:, 1] - logits[:, 0]))).mean()))
-    assert chance_of_zero[0] + 0.05 < chance_of_zero[1], chance_of_zero
+    assert chance_of_zero[0] < 0.35 < 0.42 < chance_of_zero[1] < 0.55, chance_of_zero  # .28 and .48 measured
 
 
 def test_without_progress_training_stops_early_and_says_so(quick):
