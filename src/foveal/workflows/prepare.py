@@ -24,7 +24,7 @@ from foveal.data.pixels import (
 )
 from foveal.data.sources import ARRAYS, Data, Source, open_data
 from foveal.data.splits import Splits, split
-from foveal.errors import DataError
+from foveal.errors import ConfigError, DataError
 from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture
 from foveal.models.layers import read_layers
 from foveal.models.own import describe, load_class
@@ -124,6 +124,11 @@ def choose_arch(
     """The network's spec for these images, with its first layer's statistics, and notes on what was adapted."""
     model, notes = config.model, []
     border = model.border or 0
+    if 2 * border >= min(preprocess.height, preprocess.width):
+        raise ConfigError(
+            f"model.border={border} on each side leaves nothing of images of {preprocess.height}x{preprocess.width}. "
+            "Set a smaller one."
+        )
     mean, std = statistics(config, train)
     name = OWN if own is not None else LAYERS_FILE if layers_path else model.name
     if name in ARCHITECTURES and find_architecture(name).needs_rgb:
