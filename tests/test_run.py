@@ -123,7 +123,7 @@ def test_an_out_that_another_process_makes_first_is_refused(tmp_path: Path) -> N
 
 def test_a_folder_that_cannot_be_made_is_refused_with_the_systems_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ArtifactError, match=r"cannot write .*file/out: Not a directory. Choose another folder"):
+    with pytest.raises(ArtifactError, match=r"cannot write .*file/out: Not a directory. Choose another place"):
         create_run(tmp_path / "file" / "out", "mnist", "compact")
 
 
@@ -160,17 +160,17 @@ def closed_folder() -> Iterator[Path]:
 
 
 def test_a_folder_that_may_not_be_written_to_is_refused(closed_folder: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"Permission denied. Choose a folder you may write to with --out"):
+    with pytest.raises(ArtifactError, match=r"Permission denied. Choose a folder you may write to"):
         create_run(closed_folder / "out", "mnist", "compact")
-    with pytest.raises(ArtifactError, match=r"Permission denied. Choose a folder you may write to with --out"):
+    with pytest.raises(ArtifactError, match=r"Permission denied. Choose a folder you may write to"):
         write_atomic(closed_folder / "file", b"new")
 
 
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
-        (errno.ENOSPC, "Free some space on that disk, or choose another with --out."),
-        (errno.EACCES, "Choose a folder you may write to with --out."),
+        (errno.ENOSPC, "Free some space on that disk, or choose a folder on another."),
+        (errno.EACCES, "Choose a folder you may write to."),
         (errno.EROFS, "Choose a folder that is not read-only with --out."),
         (errno.EIO, "Choose another folder with --out."),
     ],

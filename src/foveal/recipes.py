@@ -15,8 +15,8 @@ Settings = Mapping[str, Any]
 
 PRESETS: dict[str, Settings] = {
     "fast": {"training": {"epochs": 1.0, "min_updates": 500}, "augment": {"shift": 1}},
-    "balanced": {"training": {"epochs": 2.0, "min_updates": 1000}, "augment": {"shift": 2}},
-    "best": {"training": {"epochs": 10.0, "min_updates": 5000}, "augment": {"shift": 2}},
+    "balanced": {"training": {"epochs": 2.0, "min_updates": 800}, "augment": {"shift": 2}},
+    "best": {"training": {"epochs": 10.0, "min_updates": 4000}, "augment": {"shift": 2}},
 }
 
 # Networks without BatchNorm do not survive a rate of .01 (document 000 shows it); these do well at a fifth of it.

@@ -66,10 +66,10 @@ def read_json(path: Path) -> Any:
 def cannot_write(path: Path, error: OSError) -> ArtifactError:
     """The error for a refused write, with what to do about this reason."""
     advice = {
-        errno.ENOSPC: "Free some space on that disk, or choose another with --out.",
-        errno.EACCES: "Choose a folder you may write to with --out.",
-        errno.EROFS: "Choose a folder that is not read-only with --out.",
-    }.get(error.errno or 0, "Choose another folder with --out.")
+        errno.ENOSPC: "Free some space on that disk, or choose a folder on another.",
+        errno.EACCES: "Choose a folder you may write to.",
+        errno.EROFS: "Choose a folder that is not read-only.",
+    }.get(error.errno or 0, "Choose another place.")
     return ArtifactError(f"cannot write {path}: {error.strerror}. {advice}")
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveal.errors import ConfigError
-from foveal.training.plan import VALIDATIONS, Plan, plan_training
+from foveal.training.plan import Plan, plan_training
 
 
 def plan(
@@ -28,9 +28,9 @@ def plan(
 
 
 @pytest.mark.parametrize(
-    ("n", "batch_size"), [(60_000, 100), (1000, 100), (999, 99), (500, 50), (85, 8), (50, 8), (8, 8), (5, 5), (1, 1)]
+    ("n", "batch_size"), [(60_000, 128), (1280, 128), (999, 99), (500, 50), (85, 8), (50, 8), (8, 8), (5, 5), (1, 1)]
 )
-def test_a_batch_is_100_images_or_a_tenth_of_few_but_not_less_than_8(n: int, batch_size: int) -> None:
+def test_a_batch_is_128_images_or_a_tenth_of_few_but_not_less_than_8(n: int, batch_size: int) -> None:
     assert plan(n).batch_size == batch_size
 
 
@@ -39,7 +39,7 @@ def test_a_batch_is_100_images_or_a_tenth_of_few_but_not_less_than_8(n: int, bat
     [
         (60_000, 64, 4.0, 0, 4 * 938),  # document 004
         (60_000, 200, 10.0, 0, 3000),  # document 000
-        (55_000, 100, 2.0, 1500, 1500),  # the default on MNIST
+        (55_000, 128, 2.0, 800, 860),  # the default on MNIST
         (1600, None, 2.0, 1500, 1500),  # few photos: 32 updates would be 2 epochs
         (100, 10, 0.5, 0, 5),
         (100, 10, 0.51, 0, 6),
@@ -63,7 +63,7 @@ def test_an_epoch_ends_with_a_short_batch(n: int, batch_size: int, per_epoch: in
 
 
 def test_validation_is_measured_eight_times_evenly_or_as_often_as_asked() -> None:
-    assert plan(1000, 8.0, batch_size=10).validate_every == 800 / VALIDATIONS == 100
+    assert plan(1000, 8.0, batch_size=10).validate_every == 134  # 800 / 6, rounded up
     assert plan(1000, 8.0, batch_size=10, validate_every=1.0).validate_every == 100
     assert plan(1000, 8.0, batch_size=10, validate_every=0.25).validate_every == 25
     assert plan(1000, 8.0, batch_size=10, validate_every=1e-9).validate_every == 1

@@ -38,7 +38,7 @@ def train(
 ) -> None:
     """Train a network on DATA and write a run folder with its Classifier and pictures."""
     from foveal.config import merge, parse_settings, read_toml
-    from foveal.data.sources import data_name
+    from foveal.data.sources import data_name, require_source
     from foveal.recipes import resolve
 
     options: dict[str, Any] = {
@@ -56,6 +56,7 @@ def train(
         base.get("training", {}).pop("validate_every", None)
     source = data or base.get("data", {}).get("source", "mnist")
     said = merge(base, {"data": {"source": source}}, _given(options), parse_settings(settings or []))
+    require_source(source)
     resolved = resolve(said, data_name(source))
     if dry_run:
         _dry_run(resolved, as_json)

@@ -48,6 +48,16 @@ def data_name(source: Source | Any) -> str:
     return str(source) if str(source) in DATASETS else Path(source).resolve().name
 
 
+def require_source(source: str | Path) -> None:
+    """Raise DataError, with the closest known names, unless this is a known name or a path that is there."""
+    # os.path, as Path.exists raises for names that are too long or hold a zero byte.
+    if str(source) not in DATASETS and not os.path.exists(source):  # noqa: PTH110
+        raise DataError(
+            f"there is no data set or folder called {str(source)!r}. {closest(str(source), DATASETS)} "
+            "Data of your own is a path: foveal train path/to/folder"
+        )
+
+
 def open_data(source: Source | Any, *, for_testing: bool = False) -> Data:
     """The images of a known name, a folder, `(images, labels)` or `{"train": (images, labels), "test": ...}`.
 
@@ -71,13 +81,8 @@ def _parts_on_disk(source: str | Path, for_testing: bool) -> Parts:
         known = DATASETS[str(source)]
         folder = locate(str(source))
         return scan_idx(folder, [folder / name for name in known.sha256], known.classes, known.sha256)
-    path = Path(source)
-    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names too long or with a zero byte
-        raise DataError(
-            f"there is no data set or folder called {str(source)!r}. {closest(str(source), DATASETS)} "
-            "Data of your own is a path: foveal train path/to/folder"
-        )
-    return scan(path, for_testing=for_testing)
+    require_source(source)
+    return scan(Path(source), for_testing=for_testing)
 
 
 def _parts_of_arrays(source: Any) -> Parts:

@@ -6,8 +6,8 @@ from math import ceil
 from foveal.data.batches import updates_per_epoch
 from foveal.errors import ConfigError
 
-DEFAULT_BATCH = 100
-VALIDATIONS = 8  # measured in each training, evenly spaced, unless the settings say how often
+DEFAULT_BATCH = 128
+VALIDATIONS = 6  # measured in each training, evenly spaced, unless the settings say how often
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def plan_training(
 ) -> Plan:
     """The plan for n training images. `epochs` are raised to reach `min_updates`: few images need many epochs.
 
-    Without a `batch_size` it is 100, or a tenth of a small data set. `validate_every` counts epochs.
+    Without a `batch_size` it is 128, or a tenth of a small data set. `validate_every` counts epochs.
     Raises ConfigError when a batch is larger than the data.
     """
     if batch_size is not None and batch_size > n:
@@ -43,12 +43,12 @@ def plan_training(
     size = batch_size or max(1, min(DEFAULT_BATCH, n, max(8, n // 10)))
     per_epoch = updates_per_epoch(n, size)
     updates = max(ceil(epochs * per_epoch - 1e-9), min_updates, 1)
-    spacing = validate_every * per_epoch if validate_every else updates / VALIDATIONS
+    spacing = round(validate_every * per_epoch) if validate_every else ceil(updates / VALIDATIONS)
     return Plan(
         batch_size=size,
         updates=updates,
         epochs=updates / per_epoch,
         updates_per_epoch=per_epoch,
         report_every=min(report_every, updates),
-        validate_every=max(1, round(spacing)),
+        validate_every=max(1, spacing),
     )

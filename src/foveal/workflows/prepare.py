@@ -182,6 +182,7 @@ def settled(config: Config, preprocess: Preprocess, plan: Plan) -> Config:
     }
     return config.model_copy(
         update={
+            "model": config.model.model_copy(update={"name": model_from_anywhere(config.model.name)}),
             "data": config.data.model_copy(update={"size": size, "source": from_anywhere(config.data.source)}),
             "training": config.training.model_copy(update=training),
             "threads": torch.get_num_threads(),
@@ -193,6 +194,14 @@ def from_anywhere(source: str) -> str:
     """The same source, by an absolute path when it is a folder: a run is evaluated from other folders too."""
     is_path = source not in DATASETS and source != ARRAYS
     return str(Path(source).resolve()) if is_path else source
+
+
+def model_from_anywhere(name: str) -> str:
+    """The same network, by an absolute path when it is a file: layers.toml, or path.py:MyNet."""
+    if layers_file(name):
+        return str(Path(name).resolve())
+    path, colon, cls = name.rpartition(":")
+    return f"{Path(path).resolve()}:{cls}" if colon and ".py:" in name else name
 
 
 def _notes_on_plan(config: Config, plan: Plan, n: int) -> list[str]:
