@@ -171,8 +171,8 @@ def test_a_folder_that_may_not_be_written_to_is_refused(closed_folder: Path) -> 
     [
         (errno.ENOSPC, "Free some space on that disk, or choose a folder on another."),
         (errno.EACCES, "Choose a folder you may write to."),
-        (errno.EROFS, "Choose a folder that is not read-only with --out."),
-        (errno.EIO, "Choose another folder with --out."),
+        (errno.EROFS, "Choose a folder that is not read-only."),
+        (errno.EIO, "Choose another place."),
     ],
 )
 def test_each_reason_not_to_write_has_its_advice(code: int, advice: str) -> None:
