@@ -151,7 +151,7 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(digits_folder, tmp_p
     done = command("train", digits_folder, "--model", "lenet5", "--dry-run", "--json", "--threads", "1", cwd=tmp_path)
     plan = json.loads(done.stdout)
     assert plan["images"] == {"train": 243, "validation": 30, "calibration": 27, "test": 100}
-    assert plan["updates"] == 1000  # the floor of the preset: 243 images would make 22
+    assert plan["updates"] == 800  # the floor of the preset: 243 images would make 22
     assert plan["ledger"]["parameters"] == 61_706
     assert plan["estimated_seconds"] > 0
     assert list(tmp_path.iterdir()) == []

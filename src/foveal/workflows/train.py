@@ -6,6 +6,7 @@ Everything named here is a plain function of the room it is imported from; the o
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -222,7 +223,7 @@ def summarise(outcome: Outcome, prepared: Prepared, run: Run, model: nn.Module, 
     return {
         "run": str(run.folder),
         "classifier": str(run.classifier),
-        "model": prepared.config.model.name,
+        "model": Path(prepared.config.model.name).name,  # of a file, not where it lies
         "data": prepared.data.name,
         "epochs": outcome.last.epoch,
         "updates": outcome.last.update,
