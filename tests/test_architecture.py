@@ -10,7 +10,19 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "foveal"
-LEFT = ["errors", "config", "recipes", "device", "run", "data", "models", "classifier", "prediction", "evaluation"]
+LEFT = [
+    "errors",
+    "config",
+    "recipes",
+    "device",
+    "environment",
+    "run",
+    "data",
+    "models",
+    "classifier",
+    "prediction",
+    "evaluation",
+]
 ROOMS = [*LEFT, "training", "explain", "export", "report", "serve", "workflows", "cli"]
 FILES = sorted(SOURCE.rglob("*.py"))
 NAMES = [str(file.relative_to(SOURCE)) for file in FILES]

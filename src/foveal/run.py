@@ -8,21 +8,18 @@ import errno
 import json
 import logging
 import os
-import platform
 import shutil
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from foveal.config import Config, parse_config, read_toml
+from foveal.environment import environment
 from foveal.errors import ArtifactError
 
 RUNS = Path("runs")
@@ -221,31 +218,3 @@ def newest_run() -> Run:
 def _runs_here() -> str:
     names = sorted(path.parent.name for path in RUNS.glob(f"*/{CONFIG}"))
     return f"Runs under {RUNS}: {', '.join(names[:10])}." if names else "Train one first: foveal train"
-
-
-def environment() -> dict[str, Any]:
-    """Versions and machine, without importing anything heavy."""
-    packages = {}
-    for name in ("foveal", "torch", "numpy", "pillow", "safetensors"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            packages[name] = "not installed as a package"
-    return {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": " ".join(sys.argv),
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "openmp": {name: os.environ.get(name) for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")},
-        "packages": packages,
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

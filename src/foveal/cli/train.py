@@ -8,32 +8,44 @@ import typer
 
 from foveal.cli.console import AsJson, Threads, print_json, say, table
 
+DataName = Annotated[
+    str | None, typer.Argument(help="A known name (foveal data list) or a folder of images. Default: mnist.")
+]
+Model = Annotated[
+    str | None, typer.Option(help="A name (foveal model list), layers.toml, or path.py:Class. Default: compact.")
+]
+Preset = Annotated[str | None, typer.Option(help="fast, balanced (default) or best.")]
+AsPublished = Annotated[
+    bool, typer.Option("--as-published", help="Train a tutorial network exactly as its document does.")
+]
+Epochs = Annotated[float | None, typer.Option(help="Passes over the training images (default: the preset's).")]
+Size = Annotated[int | None, typer.Option(help="Bring images to SIZE x SIZE pixels.")]
+Fit = Annotated[str | None, typer.Option(help="How: pad (default), stretch or crop.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random (default 0).")]
+Device = Annotated[str | None, typer.Option(help="auto (default), cpu or cuda.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting, as training.batch_size=64; may be repeated.")
+]
+ConfigFile = Annotated[Path | None, typer.Option(help="Start from the config.toml of a run.")]
+Out = Annotated[Path | None, typer.Option(help="The folder to write; must not exist yet.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do not train.")]
+
 
 def train(
-    data: Annotated[
-        str | None, typer.Argument(help="A known name (foveal data list) or a folder of images. Default: mnist.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A name (foveal model list), layers.toml, or path.py:Class. Default: compact.")
-    ] = None,
-    preset: Annotated[str | None, typer.Option(help="fast, balanced (default) or best.")] = None,
-    as_published: Annotated[
-        bool, typer.Option("--as-published", help="Train a tutorial network exactly as its document does.")
-    ] = False,
-    epochs: Annotated[
-        float | None, typer.Option(help="Passes over the training images (default: the preset's).")
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Bring images to SIZE x SIZE pixels.")] = None,
-    fit: Annotated[str | None, typer.Option(help="How: pad (default), stretch or crop.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random (default 0).")] = None,
+    data: DataName = None,
+    model: Model = None,
+    preset: Preset = None,
+    as_published: AsPublished = False,
+    epochs: Epochs = None,
+    size: Size = None,
+    fit: Fit = None,
+    seed: Seed = None,
     threads: Threads = None,
-    device: Annotated[str | None, typer.Option(help="auto (default), cpu or cuda.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting, as training.batch_size=64; may be repeated.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="Start from the config.toml of a run.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder; must not exist yet.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do not train.")] = False,
+    device: Device = None,
+    settings: Settings = None,
+    config: ConfigFile = None,
+    out: Out = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a network on DATA and write a run folder with its Classifier and pictures."""
@@ -60,15 +72,18 @@ def train(
     resolved = resolve(said, data_name(source))
     if dry_run:
         _dry_run(resolved, as_json)
-        return
+    else:
+        _train(resolved, out, data_name(source), as_json)
 
+
+def _train(config: Any, out: Path | None, name: str, as_json: bool) -> None:
     from foveal.run import removed_if_empty, start_run
 
-    run = start_run(resolved, out, data_name(source))  # the folder and its config are there before torch is loaded
+    run = start_run(config, out, name)  # the folder and its config are there before torch is loaded
     with removed_if_empty(run):
         from foveal.workflows.train import train as train_workflow
 
-        train_workflow(resolved, run)
+        train_workflow(config, run)
     if as_json:
         print_json(run.summary)
     else:
@@ -117,11 +132,7 @@ def _dry_run(config: Any, as_json: bool) -> None:
 
 
 def reproduce(
-    epochs: Annotated[float | None, typer.Option(help="Train each this long instead of as long as published.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    threads: Threads = None,
-    out: Annotated[Path | None, typer.Option(help="The folder to write; must not exist yet.")] = None,
-    as_json: AsJson = False,
+    epochs: Epochs = None, seed: Seed = 0, threads: Threads = None, out: Out = None, as_json: AsJson = False
 ) -> None:
     """Train the seven tutorial networks as published and test each once on the real test images."""
     from foveal.cli.console import progress_line
@@ -131,7 +142,7 @@ def reproduce(
     folder = reproduce_folder(out)
     rows = []
     try:
-        for row in reproduce_workflow(folder, epochs=epochs, seed=seed, threads=threads):
+        for row in reproduce_workflow(folder, epochs=epochs, seed=seed or 0, threads=threads):
             rows.append(row)
             progress_line(f"{row.model}: {row.accuracy:.2%} after {row.epochs:.3g} epochs")
     finally:

@@ -74,7 +74,6 @@ def fit(
         _require_finite(value, state.update, per_epoch, rate)
         state.update += 1
         tally.add(value, logits, targets)
-
         is_last = state.update == updates
         is_validation = val is not None and (is_last or state.update % validate_every == 0)
         if not (is_last or is_validation or state.update % report_every == 0):
