@@ -136,3 +136,27 @@ def test_fixed_normalisation_needs_its_numbers() -> None:
 def test_a_bad_key_is_answered_before_an_unknown_network() -> None:
     with pytest.raises(ConfigError, match=r"no setting 'training.epoch'. Did you mean 'epochs'"):
         resolve({"model": {"name": "nothing"}, "training": {"epoch": 1}}, "mnist")
+
+
+def test_nll_refuses_label_smoothing_that_was_asked_for_and_drops_what_was_only_a_default():
+    assert resolve({"training": {"loss": "nll"}}, "mnist").training.label_smoothing == 0
+    with pytest.raises(
+        ConfigError, match=r"nll knows no label smoothing \(training.label_smoothing is 0.2\). Set it to 0"
+    ):
+        resolve({"training": {"loss": "nll", "label_smoothing": 0.2}}, "mnist")
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_nesterov_without_momentum_is_refused(name):
+    with pytest.raises(ConfigError, match=r"Nesterov's momentum needs a momentum. Set training.momentum"):
+        resolve({"training": {"optimizer": name, "nesterov": True}}, "mnist")
+
+
+@pytest.mark.parametrize("name", ["foo:bar", "net.py", "compct"])
+def test_a_name_that_is_no_network_is_refused_before_anything_is_read(name):
+    with pytest.raises(ConfigError, match=r"names no class. Write|there is no network"):
+        resolve({"model": {"name": name}}, "mnist")
+
+
+def test_a_folder_of_ones_own_called_mnist_is_not_cut_like_mnist():
+    assert resolve({"data": {"source": "/photos/mnist"}}, "mnist").model.border is None

@@ -32,6 +32,9 @@ def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all; ArtifactError says why the system refused."""
     temporary: str | None = None
     try:
+        if path.is_fifo() or path.is_char_device():  # /dev/stdout: to move a file into its place would destroy it
+            path.write_bytes(content)
+            return
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -40,9 +43,10 @@ def write_atomic(path: Path, content: bytes) -> None:
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:  # after Ctrl-C too
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -16,20 +16,30 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 @pytest.mark.parametrize(
     ("n", "batch_size", "updates"),
-    [(60_000, 64, 938), (60_000, 100, 600), (1, 1, 1), (10, 3, 4), (9, 3, 3), (2, 5, 1), (0, 5, 0)],
+    [
+        (60_000, 64, 938),
+        (60_000, 100, 600),
+        (1, 1, 1),
+        (1, 5, 1),
+        (11, 3, 4),
+        (10, 3, 3),
+        (9, 3, 3),
+        (2, 5, 1),
+        (0, 5, 0),
+    ],
 )
 def test_updates_per_epoch_counts_the_short_last_batch(n: int, batch_size: int, updates: int) -> None:
     assert updates_per_epoch(n, batch_size) == updates
 
 
-@pytest.mark.parametrize(("n", "batch_size"), [(10, 3), (9, 3), (5, 1), (4, 10), (1000, 64)])
+@pytest.mark.parametrize(("n", "batch_size"), [(10, 3), (11, 3), (9, 3), (5, 1), (4, 10), (1000, 64)])
 def test_each_epoch_visits_every_image_exactly_once(n: int, batch_size: int) -> None:
     batches = endless_batches(n, batch_size, seeded())
     orders = []
     for _ in range(4):
         epoch = list(islice(batches, updates_per_epoch(n, batch_size)))
         assert [len(batch) for batch in epoch[:-1]] == [batch_size] * (len(epoch) - 1)
-        assert len(epoch[-1]) == (n % batch_size or batch_size)
+        assert len(epoch[-1]) == {0: batch_size, 1: batch_size + 1}.get(n % batch_size, n % batch_size)
         orders.append(torch.cat(epoch))
         assert orders[-1].sort().values.tolist() == list(range(n))
     assert len({tuple(order.tolist()) for order in orders}) > 1

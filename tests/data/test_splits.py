@@ -338,6 +338,7 @@ def test_a_change_of_labels_alone_is_not_called_a_change_of_images() -> None:
         restore(open_data((images, labels)), before)
 
 
-def test_class_folders_whose_names_are_not_text_can_be_split(tmp_path: Path) -> None:
+def test_class_folders_whose_names_are_not_text_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
     root = write_class_folders(tmp_path, {"cats": 3, "dogs\udcff": 3})
-    assert len(split(open_data(root)).fingerprint) == 16
+    with pytest.raises(DataError, match=r"the name of the class folder .*dogs.* is not UTF-8.*Rename it"):
+        open_data(root)

@@ -10,7 +10,6 @@ from numpy import ndarray
 from torch import Tensor
 from torch.nn import functional as F
 
-from foveal.errors import ConfigError
 from foveal.training.optim import balanced_weights, make_loss, make_optimizer
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]])
@@ -63,13 +62,6 @@ def test_weighted_images_count_by_their_weight_also_below_the_line(name: str) ->
 def test_the_smoothed_loss_is_torchs_own() -> None:
     ours = make_loss("cross_entropy", label_smoothing=0.3)(LOGITS, LABELS)
     torch.testing.assert_close(ours, F.cross_entropy(LOGITS, LABELS, label_smoothing=0.3))
-
-
-def test_nll_refuses_label_smoothing() -> None:
-    with pytest.raises(
-        ConfigError, match=r"nll knows no label smoothing \(training.label_smoothing is 0.1\). Set it to 0"
-    ):
-        make_loss("nll", label_smoothing=0.1)
 
 
 def test_balanced_weights_are_the_ones_worked_out_by_hand() -> None:
@@ -173,9 +165,3 @@ def test_updates_are_those_of_the_papers_formulas(
         weights.grad = torch.tensor(gradient)
         optimizer.step()
     np.testing.assert_allclose(weights.detach().numpy(), rule(begin, gradients), rtol=1e-9)
-
-
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
-def test_nesterov_without_momentum_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"Nesterov's momentum needs a momentum. Set training.momentum"):
-        make_optimizer([torch.nn.Parameter(torch.zeros(1))], name, learning_rate=0.1, nesterov=True)

@@ -46,7 +46,8 @@ def test_a_batch_is_128_images_or_a_tenth_of_few_but_not_less_than_8(n: int, bat
         (100, 100, 0.001, 0, 1),  # never none
         (30, 10, 1 / 3, 0, 1),  # a third of three batches is one batch, whatever floating point says
         (30, 10, 0.1 * 3, 0, 1),
-        (7, 3, 1.0, 0, 3),  # the last batch is short
+        (8, 3, 1.0, 0, 3),  # the last batch is short
+        (7, 3, 1.0, 0, 2),  # no image is left alone
     ],
 )
 def test_the_updates_are_the_epochs_asked_for_or_the_floor(
@@ -57,12 +58,14 @@ def test_the_updates_are_the_epochs_asked_for_or_the_floor(
     assert made.epochs == pytest.approx(updates / made.updates_per_epoch)
 
 
-@pytest.mark.parametrize(("n", "batch_size", "per_epoch"), [(100, 10, 10), (101, 10, 11), (99, 10, 10), (10, 10, 1)])
+@pytest.mark.parametrize(
+    ("n", "batch_size", "per_epoch"), [(100, 10, 10), (101, 10, 10), (102, 10, 11), (99, 10, 10), (10, 10, 1)]
+)
 def test_an_epoch_ends_with_a_short_batch(n: int, batch_size: int, per_epoch: int) -> None:
     assert plan(n, batch_size=batch_size).updates_per_epoch == per_epoch
 
 
-def test_validation_is_measured_eight_times_evenly_or_as_often_as_asked() -> None:
+def test_validation_is_measured_six_times_evenly_or_as_often_as_asked() -> None:
     assert plan(1000, 8.0, batch_size=10).validate_every == 134  # 800 / 6, rounded up
     assert plan(1000, 8.0, batch_size=10, validate_every=1.0).validate_every == 100
     assert plan(1000, 8.0, batch_size=10, validate_every=0.25).validate_every == 25

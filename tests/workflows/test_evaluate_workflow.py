@@ -91,8 +91,11 @@ def _ids(images: ndarray) -> tuple[str, ...]:
 
 def test_a_classifier_folder_copied_alone_is_evaluated_on_the_data_named(trained_run, digits: Digits, tmp_path):
     alone = Path(shutil.copytree(trained_run.classifier, tmp_path / "elsewhere"))
-    report = foveal.evaluate(alone, digits)
+    others = (255 - digits[0], digits[1])
+    report = foveal.evaluate(alone, others)
     assert report.scores.n == 600  # data without splits are tested on as a whole
+    with pytest.raises(foveal.DataError, match=r"was trained on .* itself.*run folder"):
+        foveal.evaluate(alone, digits)
     assert report.run == str(alone)
     assert {path.name for path in alone.iterdir()} == {"classifier.json", "weights.safetensors"}
     with pytest.raises(foveal.ArtifactError, match="does not know its test images"):

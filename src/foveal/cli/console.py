@@ -5,12 +5,9 @@ import logging
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Threads = Annotated[int | None, typer.Option(help="Threads to compute with (default: the cores there are).", min=1)]

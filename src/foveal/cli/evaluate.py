@@ -3,13 +3,17 @@
 import csv
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from foveal.cli.console import AsJson, Own, Threads, own_class, print_json, say, table
 from foveal.errors import ConfigError
+
+if TYPE_CHECKING:
+    from foveal.prediction import Prediction, Refused
 
 STANDARD_INPUT = "-"
 
@@ -64,7 +68,7 @@ def predict(
 ) -> None:
     """Say what is in PICTURES. One that cannot be read does not stop the rest."""
     from foveal.classifier import load
-    from foveal.prediction import Prediction
+    from foveal.prediction import Refused
     from foveal.prediction import predict as predict_all
 
     if as_json and str(csv_file) == STANDARD_INPUT:
@@ -76,7 +80,7 @@ def predict(
         set_threads(threads)
     sources = [sys.stdin.buffer.read() if name == STANDARD_INPUT else name for name in pictures]
     answers = list(predict_all(classifier, sources, top=top, invert=invert))
-    predictions = [answer for answer in answers if isinstance(answer, Prediction)]
+    predictions = [answer for answer in answers if not isinstance(answer, Refused)]
     if csv_file is not None:
         _write_csv(answers, csv_file)
     if as_json:
@@ -89,50 +93,53 @@ def predict(
         raise typer.Exit(1)
 
 
-def _as_dict(answers: list[Any]) -> dict[str, Any]:
-    predictions, refused = [], []
-    for answer in answers:
-        if hasattr(answer, "reason"):
-            refused.append({"source": answer.source, "reason": answer.reason})
-            continue
-        predictions.append(
-            {
-                "source": answer.source,
-                "label": answer.label,
-                "probability": answer.probability,
-                "top": [{"label": label, "probability": probability} for label, probability in answer.top],
-                "warnings": list(answer.warnings),
-            }
-        )
+def _as_dict(answers: Sequence["Prediction | Refused"]) -> dict[str, Any]:
+    from foveal.prediction import Refused
+
+    refused = [{"source": each.source, "reason": each.reason} for each in answers if isinstance(each, Refused)]
+    predictions = [
+        {
+            "source": each.source,
+            "label": each.label,
+            "probability": each.probability,
+            "top": [{"label": label, "probability": probability} for label, probability in each.top],
+            "warnings": list(each.warnings),
+        }
+        for each in answers
+        if not isinstance(each, Refused)
+    ]
     return {"predictions": predictions, "refused": refused}
 
 
-def _show(answers: list[Any]) -> None:
+def _show(answers: Sequence["Prediction | Refused"]) -> None:
+    from foveal.prediction import Refused
+
     rows = [
-        (answer.source, answer.label, f"{answer.probability:.1%}", _others(answer))
-        for answer in answers
-        if not hasattr(answer, "reason")
+        (each.source, each.label, f"{each.probability:.1%}", _others(each))
+        for each in answers
+        if not isinstance(each, Refused)
     ]
     if rows:
         table("", ("picture", "label", "probability", "or"), rows, right=("probability",))
-    for answer in answers:
-        for text in (answer.reason,) if hasattr(answer, "reason") else answer.warnings:
-            kind = "refused" if hasattr(answer, "reason") else "warning"
-            sys.stderr.write(f"{kind}: {answer.source}: {text}\n")
+    for each in answers:
+        texts, kind = ((each.reason,), "refused") if isinstance(each, Refused) else (each.warnings, "warning")
+        for text in texts:
+            sys.stderr.write(f"{kind}: {each.source}: {text}\n")
 
 
-def _others(answer: Any) -> str:
+def _others(answer: "Prediction") -> str:
     return ", ".join(f"{label} {probability:.1%}" for label, probability in answer.top[1:])
 
 
-def _write_csv(answers: list[Any], path: Path) -> None:
+def _write_csv(answers: Sequence["Prediction | Refused"], path: Path) -> None:
+    from foveal.prediction import Refused
     from foveal.run import write_atomic
 
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(("source", "label", "probability", "top", "warnings", "refused"))
     for answer in answers:
-        if hasattr(answer, "reason"):
+        if isinstance(answer, Refused):
             writer.writerow((answer.source, "", "", "", "", answer.reason))
         else:
             top = " ".join(f"{label}:{probability:.6f}" for label, probability in answer.top)
@@ -141,4 +148,4 @@ def _write_csv(answers: list[Any], path: Path) -> None:
     if str(path) == STANDARD_INPUT:
         sys.stdout.write(text.getvalue())
     else:
-        write_atomic(path, text.getvalue().encode())
+        write_atomic(path, text.getvalue().encode(errors="backslashreplace"))

@@ -51,7 +51,8 @@ def train(
     """Train a network on DATA and write a run folder with its Classifier and pictures."""
     from foveal.config import merge, parse_settings, read_toml
     from foveal.data.sources import data_name, require_source
-    from foveal.recipes import resolve
+    from foveal.errors import ConfigError
+    from foveal.recipes import resolve, without_none
 
     options: dict[str, Any] = {
         "data": {"size": size, "fit": fit},
@@ -63,11 +64,16 @@ def train(
         "threads": threads,
         "device": device,
     }
+    if config is not None and (preset is not None or as_published):
+        raise ConfigError(
+            "--config brings every setting of its run, so that --preset and --as-published would change nothing but their "
+            "own names. Leave them out, or leave --config out."
+        )
     base = read_toml(config) if config else {}
     if epochs is not None:  # how often validation is measured followed from the epochs of that run
         base.get("training", {}).pop("validate_every", None)
     source = data or base.get("data", {}).get("source", "mnist")
-    said = merge(base, {"data": {"source": source}}, _given(options), parse_settings(settings or []))
+    said = merge(base, {"data": {"source": source}}, without_none(options), parse_settings(settings or []))
     require_source(source)
     resolved = resolve(said, data_name(source))
     if dry_run:
@@ -88,12 +94,6 @@ def _train(config: Any, out: Path | None, name: str, as_json: bool) -> None:
         print_json(run.summary)
     else:
         _say_result(run.summary, run.folder)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given."""
-    kept = {key: _given(value) if isinstance(value, dict) else value for key, value in options.items()}
-    return {key: value for key, value in kept.items() if value is not None and value != {}}
 
 
 def _say_result(summary: dict[str, Any], folder: Path) -> None:
@@ -146,7 +146,7 @@ def reproduce(
             rows.append(row)
             progress_line(f"{row.model}: {row.accuracy:.2%} after {row.epochs:.3g} epochs")
     finally:
-        if not rows:
+        if not any(folder.folder.iterdir()):  # what Ctrl-C left behind is a whole run
             folder.discard()
     if as_json:
         from dataclasses import asdict

@@ -41,7 +41,7 @@ def scan(root: Path, *, for_testing: bool = False) -> Parts:
         )
     folders, files = _children(root)
     if any(LOOKS_LIKE_IDX.search(file.name) for file in files):
-        return scan_idx(root, files)
+        return scan_idx(root, files, for_testing=for_testing)
     if len(folders) == 1 and not _pictures(files) and not _is_split(folders[0]) and not _holds_pictures(folders[0]):
         return scan(folders[0], for_testing=for_testing)  # an archive unpacked into a folder of its own
     if any(_is_split(folder) and _children(folder)[0] for folder in folders):
@@ -113,6 +113,9 @@ def _scan_classes(root: Path, known: tuple[str, ...] | None) -> ImageSet:
             f"{root} has no folder with images in it: {_what_is_there(root)}. foveal reads one sub-folder a class with files "
             f"that end in {', '.join(EXTENSIONS)}, or IDX files. Name the folder above the class folders."
         )
+    for name in by_class:
+        if name.encode(errors="replace") != name.encode(errors="surrogateescape"):
+            raise DataError(f"the name of the class folder {name!r} is not UTF-8, so no file can hold it. Rename it.")
     if empty:
         raise DataError(f"the class folder {empty[0]} has no image. Put images into it, or remove it.")
     classes = tuple(sorted(by_class)) if known is None else known
@@ -141,6 +144,8 @@ def scan_idx(
     files: list[Path],
     class_names: tuple[str, ...] | None = None,
     sha256: Mapping[str, str] | None = None,
+    *,
+    for_testing: bool = False,
 ) -> Parts:
     """The image sets of a folder of IDX files, matched by name: `X-images-idx3-ubyte` with `X-labels-idx1-ubyte`.
 
@@ -164,7 +169,7 @@ def scan_idx(
         parts[part] = _idx_set(file, as_images(array, file), names, class_names)
     if not parts:
         raise DataError(f"{root} has labels but no images. Add the file of images, whose name has idx3 in it.")
-    return _with_one_list_of_classes(parts)
+    return _with_one_list_of_classes(parts, for_testing)
 
 
 def _idx_set(file: Path, pixels: object, names: list[str], class_names: tuple[str, ...] | None) -> ImageSet:
@@ -195,9 +200,9 @@ def _part_of(file: Path, count: int) -> str:
     raise DataError(f"{file} does not say by its name whether it is train or test. Rename it: train-..., test-...")
 
 
-def _with_one_list_of_classes(parts: Parts) -> Parts:
+def _with_one_list_of_classes(parts: Parts, for_testing: bool) -> Parts:
     """The same parts, all with the classes of the training images; DataError names a class that only others have."""
-    base = parts.get("train") or parts.get("all")
+    base = parts.get("train") or parts.get("all") or (next(iter(parts.values())) if for_testing else None)
     if base is None:
         raise DataError(f"there are {', '.join(parts)} images but no training images. Add them.")
     unified = {}

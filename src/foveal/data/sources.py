@@ -67,7 +67,7 @@ def open_data(source: Source | Any, *, for_testing: bool = False) -> Data:
     if isinstance(source, str | Path):
         data = Data(data_name(source), _parts_on_disk(source, for_testing))
     else:
-        data = Data(ARRAYS, _parts_of_arrays(source))
+        data = Data(ARRAYS, _parts_of_arrays(source, for_testing))
     if len(data.classes) < 2 and not for_testing:
         raise DataError(
             f"{data.name} has one class only ({data.classes[0]!r}); telling classes apart needs two or more. "
@@ -85,7 +85,7 @@ def _parts_on_disk(source: str | Path, for_testing: bool) -> Parts:
     return scan(Path(source), for_testing=for_testing)
 
 
-def _parts_of_arrays(source: Any) -> Parts:
+def _parts_of_arrays(source: Any, for_testing: bool) -> Parts:
     pairs = source if isinstance(source, Mapping) else {"all": source}
     allowed = {"train", "validation", "test", "all"}
     for part, pair in pairs.items():
@@ -94,7 +94,7 @@ def _parts_of_arrays(source: Any) -> Parts:
                 f"data in memory is (images, labels), or a dict of such pairs; got {type(pair).__name__} for {part!r}. "
                 f"{'Give the labels too.' if part in allowed else closest(str(part), sorted(allowed))}"
             )
-    if "train" not in pairs and set(pairs) != {"all"}:
+    if "train" not in pairs and set(pairs) != {"all"} and not (for_testing and pairs):
         raise DataError(f"the arrays have the parts {', '.join(pairs) or 'none'}, but no 'train'. Give that one too.")
     if len(pairs) > 1 and "all" in pairs:
         raise DataError("the arrays have the part 'all' beside 'train'. Leave it out, or give it alone.")

@@ -8,15 +8,18 @@ from torch import Tensor, nn
 
 
 def feature_maps(model: nn.Module, image: Real[Tensor, "1 C H W"]) -> "OrderedDict[str, Float[Tensor, 'D h w']]":
-    """The feature maps of one image (pixels 0-255) after every layer that gives maps, by layer name, first layer first.
+    """The feature maps of one image (pixels 0-255) after every layer, by layer name, first layer first.
+
+    A layer that gives a row of D values, as linear does, gives D maps of 1x1.
 
     The network is run once in eval mode and left as it was.
     """
     maps: OrderedDict[str, Tensor] = OrderedDict()
 
     def keep(name: str, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4:
-            maps[name] = output[0].detach().float().cpu()
+        if isinstance(output, Tensor) and output.ndim in (2, 4):
+            values = output[0].detach().float().cpu()
+            maps[name] = values if values.ndim == 3 else values[:, None, None]  # (D, h, w)
 
     handles = [
         module.register_forward_hook(lambda _, __, output, name=name: keep(name, output))

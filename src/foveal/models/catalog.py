@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from foveal.config import ArchSpec
-from foveal.errors import ArtifactError
+from foveal.errors import ArtifactError, ConfigError
 from foveal.models import tutorials
 from foveal.models.blocks import Normalise
 from foveal.models.compact import compact
@@ -52,6 +52,11 @@ ARCHITECTURES: dict[str, Architecture] = {
 def find_architecture(name: str) -> Architecture:
     """The catalog's entry; ConfigError offers the closest names and says how to bring one's own."""
     require_known(name)
+    if name not in ARCHITECTURES:
+        raise ConfigError(
+            f"the code of the network {name} is not at hand: it was passed from Python. Pass it again there, or name its "
+            "file: --model path/to/file.py:MyNet."
+        )
     return ARCHITECTURES[name]
 
 

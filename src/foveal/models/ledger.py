@@ -110,8 +110,10 @@ def ledger(model: nn.Module, input_shape: Shape, num_classes: int) -> Ledger:
         with torch.no_grad():
             device = next((p.device for p in model.parameters()), torch.device("cpu"))
             logits = model.eval()(torch.zeros(2, *input_shape, device=device))
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise ConfigError(_after(walk, str(error).splitlines()[0])) from error
+    except ConfigError:
+        raise
+    except Exception as error:  # a user's forward may fail in any way
+        raise ConfigError(_after(walk, (str(error) or type(error).__name__).splitlines()[0])) from error
     finally:
         for module, is_training in modes:
             module.training = is_training

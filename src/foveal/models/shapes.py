@@ -73,6 +73,11 @@ def _normalise(module: Any, name: str, shape: Shape) -> Formula:
         raise ConfigError(
             f"cutting a border of {border} from {show(shape)} leaves nothing. Use a smaller model.border."
         )
+    if module.mean.numel() not in (1, channels):
+        raise ConfigError(
+            f"model.mean and model.std have {module.mean.numel()} numbers, but the network takes {channels} channels. "
+            f"Give {channels}, or one for all."
+        )
     sign, text = ("-", "(pixels - mean)/std") if border >= 0 else ("+", "(pixels - mean)/std")
     if border:
         text += "; " + ", ".join(f"{n} {sign} 2*{abs(border)} = {m}" for n, m in _distinct(shape[1:], sizes))

@@ -16,8 +16,8 @@ from numpy import ndarray
 
 from foveal.run import cannot_write, write_atomic
 
-BLUE, ORANGE, RED, GREEN = "#2b6cb0", "#c05621", "#c53030", "#2f855a"
-MAX_MAPS = 12  # feature maps drawn of each layer
+BLUE, ORANGE, RED = "#2b6cb0", "#c05621", "#c53030"
+MAX_MAPS, MAX_VALUES = 12, 64  # drawn of each layer: feature maps, or values where a map is one value
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -126,9 +126,7 @@ def draw_feature_maps(
     show_image(axes[0], image)
     axes[0].set_ylabel("pixels", rotation=0, ha="right", va="center", fontsize=8)
     for row, (name, values) in zip(axes[1:], maps.items(), strict=True):
-        row.imshow(
-            strip(together(values[:MAX_MAPS])), cmap="viridis", interpolation="nearest", aspect="equal", vmin=0, vmax=1
-        )
+        row.imshow(strip(together(values)), cmap="viridis", interpolation="nearest", aspect="equal", vmin=0, vmax=1)
         label = f"{name}\n{values.shape[0]} x {values.shape[1]}x{values.shape[2]}"
         row.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
     for each in axes:
@@ -139,8 +137,8 @@ def draw_feature_maps(
 
 
 def together(maps: Float[ndarray, "D h w"]) -> Float[ndarray, "E a b"]:
-    """Maps of a single value each become one map, a row: alone, a value has no contrast to anything."""
-    return maps.reshape(1, 1, -1) if maps.shape[1:] == (1, 1) else maps
+    """The first maps; those of a single value each become one map, a row: alone, a value has no contrast to anything."""
+    return maps[:MAX_VALUES].reshape(1, 1, -1) if maps.shape[1:] == (1, 1) else maps[:MAX_MAPS]
 
 
 def strip(maps: Float[ndarray, "D h w"]) -> Float[ndarray, "H W"]:

@@ -7,8 +7,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foveal.errors import ConfigError
-
 Loss = Callable[[Float[Tensor, "N K"], Int64[Tensor, " N"]], Float[Tensor, ""]]
 
 
@@ -16,14 +14,10 @@ def make_loss(name: str, *, label_smoothing: float, class_weights: Float[Tensor,
     """The mean loss over a batch of logits.
 
     `cross_entropy` takes logits; `nll` takes the log-softmax of them, as documents 002 and 004 write it: the same number.
-    Label smoothing: Szegedy et al. 2016, section 7. Raises ConfigError for smoothing with `nll`.
+    Label smoothing: Szegedy et al. 2016, section 7.
     """
     if name == "nll":
-        if label_smoothing:
-            raise ConfigError(
-                f"the loss nll knows no label smoothing (training.label_smoothing is {label_smoothing:g}). "
-                "Set it to 0, or use training.loss=cross_entropy."
-            )
+        assert not label_smoothing, "recipes.py refuses it"
         return lambda logits, labels: F.nll_loss(F.log_softmax(logits, dim=1), labels, weight=class_weights)
     return lambda logits, labels: F.cross_entropy(logits, labels, weight=class_weights, label_smoothing=label_smoothing)
 
@@ -45,8 +39,6 @@ def make_optimizer(
     epsilon: float = 1e-8,
 ) -> torch.optim.Optimizer:
     """SGD (Sutskever et al. 2013), Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019), fused."""
-    if nesterov and not momentum:
-        raise ConfigError("Nesterov's momentum needs a momentum. Set training.momentum, 0.9 for example.")
     if name == "sgd":
         return torch.optim.SGD(
             parameters, lr=learning_rate, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, fused=True

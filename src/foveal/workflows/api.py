@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from foveal.config import Fit, Preset, merge
 from foveal.data.sources import ARRAYS, Source, data_name
-from foveal.recipes import resolve
+from foveal.recipes import resolve, without_none
 from foveal.run import Run, removed_if_empty, start_run
 from foveal.workflows import evaluate as evaluate_workflow
 from foveal.workflows import reproduce as reproduce_workflow
@@ -57,12 +57,6 @@ def train(
 
 def _class_name(model: Any) -> str:
     return f"python:{model.__name__ if isinstance(model, type) else type(model).__name__}"
-
-
-def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested settings without those that were not given."""
-    kept = {key: without_none(value) if isinstance(value, Mapping) else value for key, value in values.items()}
-    return {key: value for key, value in kept.items() if value is not None and value != {}}
 
 
 def evaluate(

@@ -8,7 +8,7 @@ import torch
 from foveal.config import ArchSpec, Config
 from foveal.data.augment import augmentation
 from foveal.data.sources import Source
-from foveal.device import seed_everything, set_threads
+from foveal.device import choose_device, seed_everything, set_threads
 from foveal.errors import ConfigError
 from foveal.models.catalog import LAYERS_FILE, OWN, build_model, find_architecture
 from foveal.models.layers import read_layers
@@ -50,6 +50,7 @@ def summarise_model(name: str, input_shape: Shape | None, num_classes: int) -> L
 def dry_run(config: Config, source: Source | None = None, own: Any = None) -> dict[str, Any]:
     """What a training would do: the data, the network's ledger, the updates, and the time as measured on a few."""
     threads = set_threads(config.threads)
+    choose_device(config.device)
     prepared = prepare(config, source, own)
     plan = prepared.plan
     seed_everything(config.seed)
@@ -76,7 +77,13 @@ def dry_run(config: Config, source: Source | None = None, own: Any = None) -> di
 def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
     """The median time of a few updates on the first images, after three to warm up. Changes the model."""
     training, size = prepared.config.training, prepared.plan.batch_size
-    optimizer = make_optimizer(model.parameters(), training.optimizer, learning_rate=1e-6)
+    optimizer = make_optimizer(
+        model.parameters(),
+        training.optimizer,
+        learning_rate=1e-6,
+        momentum=training.momentum,
+        nesterov=training.nesterov,
+    )
     state = TrainState(model.train(), optimizer, torch.Generator().manual_seed(0))
     augment = augmentation(max_shift=prepared.config.augment.shift, is_flipping=prepared.config.augment.flip)
     loss = make_loss(training.loss, label_smoothing=training.label_smoothing)

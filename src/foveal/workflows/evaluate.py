@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from foveal.classifier import Classifier, load
@@ -15,7 +16,7 @@ from foveal.errors import ArtifactError, DataError
 from foveal.evaluation.inference import Evaluation, infer
 from foveal.evaluation.metrics import Scores, score
 from foveal.evaluation.test_log import record_opening
-from foveal.run import EVALUATION, Run, newest_run, open_run, plain_name, write_json
+from foveal.run import EVALUATION, Run, cannot_write, newest_run, open_run, plain_name, write_json
 from foveal.workflows.picture import draw_evaluation
 
 
@@ -65,6 +66,8 @@ def evaluate(
     run, classifier = _open(target, own)
     unseen = _own_test(run) if source is None else _other_data(run, classifier, source, allow_overlap)
     classifier.network  # noqa: B018 -- what cannot be loaded must not count as an opening
+    if run is not None:
+        _require_writable(run.folder, pictures_folder(run, unseen))
     opened = record_opening(unseen.fingerprint, command=command, run=str(run.folder if run else classifier.folder))
     pixels = load_pixels(unseen.images, classifier.card.preprocess)
     evaluation = infer(
@@ -91,6 +94,16 @@ def is_own_data(run: Run, unseen: Unseen) -> bool:
 def pictures_folder(run: Run, unseen: Unseen) -> Path:
     """Where the pictures go: those on other data into a folder under their name, beside the run's own."""
     return run.report if is_own_data(run, unseen) else run.report / plain_name(unseen.name)
+
+
+def _require_writable(*folders: Path) -> None:
+    """Raise ArtifactError now: a score that cannot be kept must not cost an opening of the test split."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise cannot_write(folder, error) from error
 
 
 def _keep(report: Report, run: Run, pixels: Pixels, unseen: Unseen, temperature: float) -> None:
@@ -133,7 +146,10 @@ def _own_test(run: Run | None) -> Unseen:
 def _test_of(data: Data, run: Run) -> Unseen:
     splits = restore(data, run.splits)
     if len(splits.test) == 0:
-        raise DataError(f"{data.name} has no test images in this run. Train with --set data.test=0.1 to hold some out.")
+        raise DataError(
+            f"{data.name} has no test images in this run: too few images to hold any out, or none was asked for. "
+            "Add images, or train with a larger share, --set data.test=0.25."
+        )
     return Unseen(splits.test, splits.ids["test"], data.name, splits.fingerprint)
 
 
@@ -144,6 +160,12 @@ def _other_data(run: Run | None, classifier: Classifier, source: Source, allow_o
     if run is not None and run.splits["fingerprint"] == print_of_data:
         return _test_of(data, run)
     part = "test" if "test" in data.parts else next(iter(data.parts))
+    is_learnt = part != "test" and classifier.card.provenance.get("fingerprint") == print_of_data
+    if run is None and is_learnt and not allow_overlap:
+        raise DataError(
+            f"the Classifier was trained on {data.name} itself, and which images were held out stands in its run folder, "
+            "which is not here. A score on them says nothing. Name the run folder or other data, or say --allow-overlap."
+        )
     images = _with_classes(data.parts[part], classifier.classes)
     if run is not None and not allow_overlap:
         _refuse_overlap(images, ids[part], run)

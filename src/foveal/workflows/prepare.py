@@ -73,6 +73,7 @@ def prepare(config: Config, source: Source | None = None, own: Any = None) -> Pr
     validation, calibration = (load_pixels(images, preprocess) for images in (splits.validation, splits.calibration))
     for part in (train, validation, calibration):
         notes += [f"left out: {reason}" for reason in part.refused]
+    notes += _notes_on_splits(splits)
     _require_all_classes(train, data.classes)
     arch, arch_notes = choose_arch(config, preprocess, train, own, layers_path)
     training = config.training
@@ -98,6 +99,21 @@ def prepare(config: Config, source: Source | None = None, own: Any = None) -> Pr
         own=own,
         notes=(*notes, *arch_notes, *_notes_on_plan(config, plan, len(train))),
     )
+
+
+def _notes_on_splits(splits: Splits) -> list[str]:
+    """What is doubtful about splits that the data bring: images of one that are in the training images too."""
+    learnt = set(splits.ids["train"])
+    notes = []
+    for name in ("validation", "calibration", "test"):
+        copies = sum(i in learnt for i in splits.ids[name])
+        if copies:
+            notes.append(
+                f"{copies} {name} images are among the training images too: what is measured on them says nothing"
+            )
+        if len(splits.sets[name]) == 0 and name == "test":
+            notes.append("no image is left for testing: evaluate will need other data (foveal evaluate RUN DATA)")
+    return notes
 
 
 def own_network(name: str) -> Any:
@@ -160,7 +176,7 @@ def statistics(config: Config, train: Pixels) -> tuple[tuple[float, ...], tuple[
     channels = train.pixels.shape[1]
     if model.normalise == "unit":
         return (0.0,) * channels, (255.0,) * channels
-    if model.normalise == "fixed" and model.mean and model.std:
+    if model.normalise == "fixed" and model.mean is not None and model.std is not None:
         return tuple(255 * value for value in model.mean), tuple(255 * value for value in model.std)
     border = max(model.border or 0, 0)
     inner = train.pixels[:, :, border or None : -border or None, border or None : -border or None]

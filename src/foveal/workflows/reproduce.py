@@ -6,7 +6,7 @@ from pathlib import Path
 
 from foveal.data.sources import data_name
 from foveal.recipes import resolve
-from foveal.run import Run, create_run, write_atomic, write_json
+from foveal.run import Run, create_run, removed_if_empty, start_run, write_atomic, write_json
 from foveal.workflows.evaluate import evaluate
 from foveal.workflows.train import train
 
@@ -71,15 +71,15 @@ def reproduce(
         said = {
             "data": {"source": data},
             "model": {"name": name},
-            "training": {"epochs": epochs} if epochs else {},
+            "training": {} if epochs is None else {"epochs": epochs},
             "as_published": True,
             "seed": seed,
-            **({"threads": threads} if threads else {}),
+            **({} if threads is None else {"threads": threads}),
         }
         config = resolve(said, data_name(data))
-        run = create_run(folder.folder / name, data, name)
-        run.write_config(config)
-        last = train(config, run).history[-1]
+        run = start_run(config, folder.folder / name, data)
+        with removed_if_empty(run):
+            last = train(config, run).history[-1]
         report = evaluate(run.folder, threads=threads, command="reproduce")
         rows.append(
             Row(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64, UInt8
 from torch import Tensor, nn
 
 from foveal.classifier import logits_of, save_classifier
@@ -55,13 +56,11 @@ def train(config: Config, run: Run, source: Source | None = None, own: Any = Non
         weight_decay=config.training.weight_decay,
         epsilon=config.training.epsilon,
     )
-    state = TrainState(model, optimizer, generator)
-    with out_of_memory_said("while training"):
-        outcome = learn(state, prepared, run, device)
+    outcome = learn(TrainState(model, optimizer, generator), prepared, run, device)
 
     model.load_state_dict(outcome.weights)
     temperature = calibrate(model.cpu(), prepared)
-    save_classifier(run.classifier, outcome.weights, card(outcome, prepared, run, temperature))
+    save_classifier(run.classifier, outcome.weights, make_card(outcome, prepared, run, temperature))
     run.write_summary(summarise(outcome, prepared, run, model, time.perf_counter() - begin))
     draw_training(run, model, prepared)
     if outcome.stopped is not None:
@@ -83,15 +82,15 @@ class Outcome:
     stopped: KeyboardInterrupt | TrainingError | None = None
 
 
-def records_of(state: TrainState, prepared: Prepared, device: torch.device) -> Iterator[Record]:
+def start_fit(state: TrainState, prepared: Prepared, device: torch.device) -> Iterator[Record]:
     """The training as a stream of Records: the settings, spelt out for `fit`."""
     training, plan = prepared.config.training, prepared.plan
-    pixels, labels = tensors(prepared.train, device)
+    pixels, labels = on_device(prepared.train, device)
     class_weights = balanced_weights(labels, len(prepared.classes)) if training.balance else None
     return fit(
         state,
         (pixels, labels),
-        tensors(prepared.validation, device) if len(prepared.validation) else None,
+        on_device(prepared.validation, device) if len(prepared.validation) else None,
         loss=make_loss(training.loss, label_smoothing=training.label_smoothing, class_weights=class_weights),
         schedule=make_schedule(
             training.schedule,
@@ -128,8 +127,8 @@ def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device)
     stopped: KeyboardInterrupt | TrainingError | None = None
     without_gain = 0
     try:
-        with progress_bar(plan.updates, plan.epochs, plan.batch_size) as show:
-            for record in records_of(state, prepared, device):
+        with progress_bar(plan.updates, plan.epochs, plan.batch_size) as show, out_of_memory_said("while training"):
+            for record in start_fit(state, prepared, device):
                 run.append_history([asdict(record)])
                 show(record)
                 newest, proven = keep(record, state), newest
@@ -152,7 +151,7 @@ def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device)
     return Outcome(chosen.weights, with_validation(chosen, state, prepared, device), newest.record, stopped)
 
 
-def tensors(pixels: Pixels, device: torch.device) -> tuple[Tensor, Tensor]:
+def on_device(pixels: Pixels, device: torch.device) -> tuple[UInt8[Tensor, "N C H W"], Int64[Tensor, " N"]]:
     """Images and labels on the device."""
     return pixels.pixels.to(device), pixels.labels.to(device)
 
@@ -176,7 +175,7 @@ def with_validation(kept: Kept, state: TrainState, prepared: Prepared, device: t
     if kept.record.val_accuracy is not None or len(prepared.validation) == 0:
         return kept.record
     state.model.load_state_dict(kept.weights)
-    val_loss, val_accuracy = measure(state.model, *tensors(prepared.validation, device))
+    val_loss, val_accuracy = measure(state.model, *on_device(prepared.validation, device))
     return replace(kept.record, val_loss=val_loss, val_accuracy=val_accuracy)
 
 
@@ -189,7 +188,7 @@ def calibrate(model: nn.Module, prepared: Prepared) -> float:
     return fit_temperature(logits, images.labels.numpy())
 
 
-def card(outcome: Outcome, prepared: Prepared, run: Run, temperature: float) -> dict[str, Any]:
+def make_card(outcome: Outcome, prepared: Prepared, run: Run, temperature: float) -> dict[str, Any]:
     """All that the Classifier has to know besides its weights."""
     return {
         "arch": prepared.arch,
@@ -219,7 +218,7 @@ def record_beginning(run: Run, prepared: Prepared) -> None:
 
 def summarise(outcome: Outcome, prepared: Prepared, run: Run, model: nn.Module, seconds: float) -> dict[str, Any]:
     """What `foveal train --json` prints."""
-    images = outcome.last.update * prepared.plan.batch_size
+    images = outcome.last.epoch * len(prepared.train)  # the last batch of an epoch may be short
     return {
         "run": str(run.folder),
         "classifier": str(run.classifier),
