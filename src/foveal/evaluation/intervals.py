@@ -11,7 +11,7 @@ def wilson_interval(correct: int, n: int, z: float = Z_95) -> tuple[float, float
     Stays within 0 and 1, also at the ends, where accuracy ± 2 standard errors does not. Source: Wilson 1927, JASA 22.
 
     >>> tuple(round(bound, 4) for bound in wilson_interval(9901, 10_000))
-    (0.9879, 0.9919)
+    (0.988, 0.9919)
     """
     if not 0 <= correct <= n or n == 0:
         raise ValueError(f"{correct} correct of {n} images is impossible.")
