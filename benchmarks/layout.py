@@ -1,3 +1,4 @@
+# ruff: noqa: I001 -- foveal goes before torch
 """What channels-last memory gains: one update of a network on images in either layout, in turn, in one process.
 
 python benchmarks/layout.py [--updates 60]
@@ -7,7 +8,7 @@ import argparse
 import statistics
 import time
 
-import foveal  # noqa: F401, I001 -- before torch
+import foveal  # noqa: F401
 import torch
 
 from foveal.config import ArchSpec
