@@ -370,3 +370,15 @@ def test_history_on_a_full_disk_is_refused(tiny_disk: Path, tmp_path: Path) -> N
     (tmp_path / "history.jsonl").symlink_to(tiny_disk)
     with pytest.raises(ArtifactError, match=r"history.jsonl: No space left on device. Free some space"):
         Run(tmp_path).append_history([{"update": 1}])
+
+
+def test_a_pipe_is_written_into_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomic(pipe, b"whole")
+        assert os.read(reader, 100) == b"whole"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()

@@ -50,3 +50,11 @@ def test_a_refused_json_command_prints_nothing_on_stdout(tmp_path):
 
 def test_version_is_one_line(tmp_path):
     assert command("--version", cwd=tmp_path).stdout.startswith("foveal 0.")
+
+
+def test_a_config_file_and_a_preset_are_not_mixed(tmp_path):
+    (tmp_path / "config.toml").write_text('preset = "fast"\n')
+    for extra in (("--preset", "best"), ("--as-published",)):
+        done = command("train", "--config", "config.toml", *extra, cwd=tmp_path, expect=2)
+        assert "--config brings every setting of its run" in done.stderr
+    assert not (tmp_path / "runs").exists()

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from foveal.config import ArchSpec
 from foveal.errors import ArtifactError, ConfigError
 from foveal.models.catalog import OWN, build_model
+from foveal.models.ledger import ledger
 from foveal.models.own import build_own, describe, load_class
 
 NET = """
@@ -223,3 +224,21 @@ def test_a_network_copied_from_a_document_with_its_view_can_be_used(input_shape:
     assert network(torch.zeros(2, *input_shape)).shape == (2, 10)
     model = build_model(own_spec(input_shape), 10, network)
     assert model(torch.zeros(2, *input_shape)).shape == (2, 10)
+
+
+def test_a_file_without_a_class_is_told_how_to_name_one() -> None:
+    with pytest.raises(ConfigError, match=r"'net.py' names no class. Write net.py:MyNet"):
+        load_class("net.py")
+
+
+def test_whatever_a_forward_raises_is_told_with_the_layer_before_it() -> None:
+    class Forgetful(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 4, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.conv(images).missing_attribute
+
+    with pytest.raises(ConfigError, match=r"fails on 1x28x28 images after layer 'conv'.*missing_attribute"):
+        ledger(Forgetful(), (1, 28, 28), 10)

@@ -224,3 +224,8 @@ def test_mermaid_draws_each_layer_once_and_one_chain_of_arrows() -> None:
         '    l1["tall<br/>conv<br/>4x26x26"]',
         "    input --> l0 --> l1",
     ]
+
+
+def test_a_wrong_number_of_means_is_named_before_the_first_layer() -> None:
+    with pytest.raises(ConfigError, match=r"mean"):
+        formula_of(Normalise([1.0, 2.0], [1.0, 1.0], channels=1), "normalise", (1, 8, 8))
