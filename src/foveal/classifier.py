@@ -20,12 +20,12 @@ from numpy import ndarray
 
 from foveal.config import ClassifierCard, parse_config
 from foveal.errors import ArtifactError, ConfigError
-from foveal.run import cannot_write, read_json, write_atomic
+from foveal.run import CARD, CONFIG, cannot_write, read_json, write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-CARD, WEIGHTS, FORMAT = "classifier.json", "weights.safetensors", 1
+WEIGHTS, FORMAT = "weights.safetensors", 1
 
 # The only backend abstraction: images uint8 (N, H, W, C) to logits float32 (N, K). Torch, ONNX Runtime or a test's fake.
 LogitsFn = Callable[[UInt8[ndarray, "N H W C"]], Float32[ndarray, "N K"]]
@@ -124,7 +124,7 @@ def find_classifier(path: Path) -> Path:
             return folder
     if not path.exists():
         raise ArtifactError(f"there is no folder {path}. Name a run folder or a Classifier folder.")
-    if (path / "config.toml").is_file():
+    if (path / CONFIG).is_file():
         raise ArtifactError(f"the run {path} has no Classifier: its training did not finish. Train again.")
     raise ArtifactError(f"{path} holds no {CARD}, so it is no Classifier and no finished run. Name another folder.")
 

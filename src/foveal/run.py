@@ -23,6 +23,7 @@ from foveal.environment import environment
 from foveal.errors import ArtifactError
 
 RUNS = Path("runs")
+CARD = "classifier.json"  # in a Classifier folder, which is also found without its run
 CONFIG, SPLITS, HISTORY, NOTES = "config.toml", "splits.json", "history.jsonl", "notes.txt"
 ENVIRONMENT, SUMMARY, EVALUATION = "environment.json", "summary.json", "evaluation.json"
 LOG = logging.getLogger("foveal")
@@ -190,7 +191,7 @@ def removed_if_empty(run: Run) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if not (run.classifier / "classifier.json").exists():
+        if not (run.classifier / CARD).exists():
             run.discard()
         raise
 
@@ -206,14 +207,14 @@ def open_run(path: Path | None) -> Run:
         return newest_run()
     if (path / CONFIG).is_file():
         return Run(path)
-    if (path / "classifier.json").is_file() and (path.parent / CONFIG).is_file():
+    if (path / CARD).is_file() and (path.parent / CONFIG).is_file():
         return Run(path.parent)
     raise ArtifactError(f"{path} is not a run folder: it has no {CONFIG}. {_runs_here()}")
 
 
 def newest_run() -> Run:
     """The run under `runs/` whose Classifier was written last."""
-    cards = sorted(RUNS.glob("*/classifier/classifier.json"), key=lambda card: card.stat().st_mtime_ns)
+    cards = sorted(RUNS.glob(f"*/classifier/{CARD}"), key=lambda card: card.stat().st_mtime_ns)
     if not cards:
         raise ArtifactError(f"there is no trained run under {RUNS.resolve()}. Train one first: foveal train")
     return Run(cards[-1].parent.parent)

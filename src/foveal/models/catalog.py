@@ -14,7 +14,7 @@ from foveal.models.blocks import Normalise
 from foveal.models.compact import compact
 from foveal.models.layers import build_layers, initialise
 from foveal.models.ledger import ledger
-from foveal.models.own import build_own
+from foveal.models.own import Own, build_own
 from foveal.models.shapes import Shape
 from foveal.models.tutorials import Layers
 from foveal.recipes import require_known
@@ -60,7 +60,7 @@ def find_architecture(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def build_model(spec: ArchSpec, num_classes: int, own: nn.Module | type[nn.Module] | None = None) -> nn.Module:
+def build_model(spec: ArchSpec, num_classes: int, own: Own | None = None) -> nn.Module:
     """The network for a spec: its first layer takes pixels 0-255 (N, C, H, W), its last gives logits (N, num_classes).
 
     `own` is the user's network, a class or a module, for a spec with the name "own". Weights are drawn from torch's

@@ -15,6 +15,8 @@ from torch import nn
 from foveal.errors import ConfigError, closest
 from foveal.models.shapes import Shape
 
+Own = nn.Module | type[nn.Module]  # a module, or a class to make one of
+
 
 def load_class(reference: str) -> type[nn.Module]:
     """The network class that `path/to/file.py:Name` names. Runs that file. Raises ConfigError."""
@@ -47,7 +49,7 @@ def load_class(reference: str) -> type[nn.Module]:
     return networks[name]
 
 
-def describe(own: nn.Module | type[nn.Module]) -> tuple[str, str | None]:
+def describe(own: Own) -> tuple[str, str | None]:
     """Where the network's code is and the sha256 of that file; the class name and None when it has no file."""
     cls = own if inspect.isclass(own) else type(own)
     try:
@@ -57,7 +59,7 @@ def describe(own: nn.Module | type[nn.Module]) -> tuple[str, str | None]:
         return cls.__qualname__, None
 
 
-def build_own(own: nn.Module | type[nn.Module], input_shape: Shape, num_classes: int) -> nn.Module:
+def build_own(own: Own, input_shape: Shape, num_classes: int) -> nn.Module:
     """The user's network, made with those of `num_classes`, `in_channels` and `input_shape` that its class asks for.
 
     A module that was passed is copied, weights and all. Raises ConfigError when the class cannot be called so.

@@ -13,7 +13,7 @@ from foveal.errors import ConfigError
 from foveal.models.catalog import LAYERS_FILE, OWN, build_model, find_architecture
 from foveal.models.layers import read_layers
 from foveal.models.ledger import ledger
-from foveal.models.own import describe
+from foveal.models.own import Own, describe
 from foveal.models.shapes import Ledger, Shape
 from foveal.training.fit import TrainState, make_update
 from foveal.training.optim import make_loss, make_optimizer
@@ -47,7 +47,7 @@ def summarise_model(name: str, input_shape: Shape | None, num_classes: int) -> L
     return ledger(build_model(spec, num_classes, own), shape, num_classes)
 
 
-def dry_run(config: Config, source: Source | None = None, own: Any = None) -> dict[str, Any]:
+def dry_run(config: Config, source: Source | None = None, own: Own | None = None) -> dict[str, Any]:
     """What a training would do: the data, the network's ledger, the updates, and the time as measured on a few."""
     threads = set_threads(config.threads)
     choose_device(config.device)

@@ -16,6 +16,7 @@ from foveal.errors import ArtifactError, DataError
 from foveal.evaluation.inference import Evaluation, infer
 from foveal.evaluation.metrics import Scores, score
 from foveal.evaluation.test_log import record_opening
+from foveal.models.own import Own
 from foveal.run import EVALUATION, Run, cannot_write, newest_run, open_run, plain_name, write_json
 from foveal.workflows.picture import draw_evaluation
 
@@ -52,7 +53,7 @@ def evaluate(
     target: Path | None = None,
     source: Source | None = None,
     *,
-    own: Any = None,
+    own: Own | None = None,
     allow_overlap: bool = False,
     threads: int | None = None,
     command: str = "evaluate",
@@ -119,7 +120,7 @@ def _keep(report: Report, run: Run, pixels: Pixels, unseen: Unseen, temperature:
     )
 
 
-def _open(target: Path | None, own: Any) -> tuple[Run | None, Classifier]:
+def _open(target: Path | None, own: Own | None) -> tuple[Run | None, Classifier]:
     """The run, where there is one around the Classifier, and the Classifier."""
     folder = newest_run().folder if target is None else target
     classifier = load(folder, own)

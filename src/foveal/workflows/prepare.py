@@ -6,7 +6,6 @@ says all that was done.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from foveal.data.splits import Splits, split
 from foveal.errors import ConfigError, DataError
 from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture
 from foveal.models.layers import read_layers
-from foveal.models.own import describe, load_class
+from foveal.models.own import Own, describe, load_class
 from foveal.training.plan import Plan, plan_training
 
 
@@ -45,7 +44,7 @@ class Prepared:
     familiar: Familiar
     arch: ArchSpec
     plan: Plan
-    own: Any = None
+    own: Own | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -54,7 +53,7 @@ class Prepared:
         return self.data.classes
 
 
-def prepare(config: Config, source: Source | None = None, own: Any = None) -> Prepared:
+def prepare(config: Config, source: Source | None = None, own: Own | None = None) -> Prepared:
     """Read the data, divide them, decode all but the test images, and settle what depends on them.
 
     `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module).
@@ -116,7 +115,7 @@ def _notes_on_splits(splits: Splits) -> list[str]:
     return notes
 
 
-def own_network(name: str) -> Any:
+def own_network(name: str) -> Own | None:
     """The class that `path/to/file.py:MyNet` names, None for a network of any other kind."""
     return load_class(name) if ".py:" in name else None
 
@@ -135,7 +134,7 @@ def _require_all_classes(train: Pixels, classes: tuple[str, ...]) -> None:
 
 
 def choose_arch(
-    config: Config, preprocess: Preprocess, train: Pixels, own: Any, layers_path: Path | None
+    config: Config, preprocess: Preprocess, train: Pixels, own: Own | None, layers_path: Path | None
 ) -> tuple[ArchSpec, list[str]]:
     """The network's spec for these images, with its first layer's statistics, and notes on what was adapted."""
     model, notes = config.model, []

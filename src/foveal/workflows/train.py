@@ -24,6 +24,7 @@ from foveal.device import choose_device, out_of_memory_said, seed_everything, se
 from foveal.errors import TrainingError
 from foveal.evaluation.calibration import fit_temperature
 from foveal.models.catalog import build_model
+from foveal.models.own import Own
 from foveal.report.progress import progress_bar
 from foveal.run import Run
 from foveal.training.fit import Record, TrainState, fit, measure
@@ -33,7 +34,7 @@ from foveal.workflows.picture import draw_training
 from foveal.workflows.prepare import Prepared, prepare
 
 
-def train(config: Config, run: Run, source: Source | None = None, own: Any = None) -> Run:
+def train(config: Config, run: Run, source: Source | None = None, own: Own | None = None) -> Run:
     """Train as `config` says, into the folder `run`: weights chosen on validation, temperature fitted on calibration.
 
     The test images are not decoded. `source` and `own` stand for data and networks that a config cannot name.
