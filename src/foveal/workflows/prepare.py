@@ -101,7 +101,7 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
 
 
 def _notes_on_splits(splits: Splits) -> list[str]:
-    """What is doubtful about splits that the data bring: images of one that are in the training images too."""
+    """What is doubtful about the splits: copies of training images in the others, no image to test on."""
     learnt = set(splits.ids["train"])
     notes = []
     for name in ("validation", "calibration", "test"):
@@ -110,8 +110,8 @@ def _notes_on_splits(splits: Splits) -> list[str]:
             notes.append(
                 f"{copies} {name} images are among the training images too: what is measured on them says nothing"
             )
-        if len(splits.sets[name]) == 0 and name == "test":
-            notes.append("no image is left for testing: evaluate will need other data (foveal evaluate RUN DATA)")
+    if len(splits.test) == 0:
+        notes.append("no image is left for testing: evaluate will need other data (foveal evaluate RUN DATA)")
     return notes
 
 
