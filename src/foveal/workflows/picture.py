@@ -38,11 +38,10 @@ def _draw_predictions(run: Run, model: nn.Module, part: Pixels, classes: tuple[s
     labels = part.labels[:SHOWN].numpy()
     predicted = logits_of(model, images).argmax(axis=1)
     captions = [
-        classes[label] if label == guess else f"{classes[label]},\ntaken for {classes[guess]}"
-        for label, guess in zip(labels, predicted, strict=True)
+        f"true: {classes[label]}\npredicted: {classes[guess]}" for label, guess in zip(labels, predicted, strict=True)
     ]
     wrong = (labels != predicted).tolist()
-    title = f"{kind} images, true label (red: {sum(wrong)} of {len(wrong)} wrong)"
+    title = f"{kind} images ({sum(wrong)} of {len(wrong)} wrong, in red)"
     draw_images(images, captions, run.report / "predictions.png", title=title, wrong=wrong)
 
 
