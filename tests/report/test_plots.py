@@ -69,8 +69,8 @@ PICTURES: dict[str, tuple[Draw, tuple[int, int]]] = {  # with the size, (H, W) p
     "curves without validation": (lambda path: draw_curves(history(30, validated=False), path), (400, 1000)),
     "curves of one record": (lambda path: draw_curves(history(1), path), (400, 1000)),
     "images": (lambda path: draw_images(noise(20, 28, 28, 1), ["7"] * 20, path, title="digits"), (400, 1000)),
-    "one image": (lambda path: draw_images(noise(1, 9, 9, 3), ["cat"], path, title="cats"), (100, 100)),
-    "no image": (lambda path: draw_images(noise(0, 28, 28, 1), [], path, title="none"), (50, 100)),
+    "one image": (lambda path: draw_images(noise(1, 9, 9, 3), ["cat"], path, title="cats"), (100, 700)),
+    "no image": (lambda path: draw_images(noise(0, 28, 28, 1), [], path, title="none"), (50, 700)),
     "wide images": (lambda path: draw_images(noise(9, 10, 40, 3), ["a"] * 9, path, title="wide"), (80, 1000)),
     "grey filters": (lambda path: draw_filters(RANDOM.normal(size=(16, 1, 5, 5)), path), (200, 750)),
     "colour filters": (lambda path: draw_filters(RANDOM.normal(size=(32, 3, 3, 3)), path), (400, 750)),
@@ -209,3 +209,14 @@ def test_a_report_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("no folder")
     with pytest.raises(ArtifactError, match=r"cannot write .*report/picture.png: "):
         draw_curves(history(3), tmp_path / "report" / "picture.png")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_long_title_is_not_cut_off_however_few_the_images(count: int, tmp_path: Path) -> None:
+    images = np.zeros((count, 28, 28, 1), dtype=np.uint8)
+    title = "the worst of 3 mistakes on the test images: true label, answer, confidence, image"
+    draw_images(images, ["a"] * count, tmp_path / "grid.png", title=title)
+    with Image.open(tmp_path / "grid.png") as picture:
+        pixels = np.asarray(picture.convert("L"))
+    assert pixels.min() < 128
+    assert (pixels[:, [0, -1]] == 255).all()

@@ -72,7 +72,10 @@ def draw_images(
     size = min(7.5, 150 / max(map(len, lines), default=1))  # points; the longest line must fit above its image
     head = max(2, round((0.02 + 0.12 * max((c.count("\n") + 1 for c in captions), default=1)) * width))
     gap = max(1, width // 14)
-    figure = Figure(figsize=(columns * 1.35, rows * 1.35 * (height + head) / width + 0.4), layout="constrained")
+    # The title needs 7 inches, however few the images.
+    figure = Figure(
+        figsize=(max(7.0, columns * 1.35), rows * 1.35 * (height + head) / width + 0.4), layout="constrained"
+    )
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots()
     axes.axis("off")

@@ -63,6 +63,7 @@ def draw_evaluation(
     ]
     shown = pixels.pixels[worst].permute(0, 2, 3, 1).contiguous().numpy()
     title = f"the worst of {len(wrong)} mistakes on the test images: true label, answer, confidence, image"
+    title = title if len(wrong) else f"no mistake on the {scores.n:,} test images"
     draw_images(shown, captions, folder / "mistakes.png", title=title)
 
 
