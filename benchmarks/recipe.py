@@ -44,16 +44,19 @@ def train_once(data: str, variant: str, seed: int, held_out: tuple[str, ...], fo
 def accuracy_of(run: Path, data: str) -> float:
     """The share of the held-out training images that the run's Classifier gets right."""
     import foveal
-    from foveal.data.batches import numpy_batches
-    from foveal.data.pixels import load_pixels
+    from foveal.data.index import facts_of
+    from foveal.data.mapped import numpy_batches
+    from foveal.data.pixels import decode_now
     from foveal.data.sources import open_data
     from foveal.data.splits import restore
 
     classifier = foveal.load(run)
-    splits = restore(open_data(data), json.loads((run / "splits.json").read_text()))
+    opened = open_data(data)
+    ids = {part: facts_of(images).ids for part, images in opened.parts.items()}
+    splits = restore(opened, ids, json.loads((run / "splits.json").read_text()))
     right = total = 0
     for images in (splits.validation, splits.calibration):
-        pixels = load_pixels(images, classifier.card.preprocess)
+        pixels = decode_now(images, classifier.card.preprocess)
         answers = [classifier.logits(batch).argmax(axis=1) for batch in numpy_batches(pixels.pixels)]
         right += sum(int((a == b).sum()) for a, b in zip(answers, pixels.labels.split(500), strict=True))
         total += len(pixels)

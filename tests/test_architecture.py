@@ -13,6 +13,7 @@ SOURCE = ROOT / "src" / "foveal"
 LEFT = [
     "errors",
     "config",
+    "settings",
     "recipes",
     "device",
     "environment",

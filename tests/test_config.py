@@ -9,22 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from foveal.config import (
-    ArchSpec,
-    AugmentConfig,
-    Config,
-    DataConfig,
-    LayerSpec,
-    ModelConfig,
-    TrainingConfig,
-    merge,
-    parse_config,
-    parse_settings,
-    read_toml,
-)
+from foveal.config import ArchSpec, AugmentConfig, Config, DataConfig, LayerSpec, ModelConfig, TrainingConfig
 from foveal.errors import ArtifactError, ConfigError, DataError, ExportError, FovealError, TrainingError, closest
 from foveal.recipes import MODELS, PUBLISHED, resolve
 from foveal.run import Run
+from foveal.settings import merge, parse_config, parse_settings, read_toml
 
 
 @pytest.mark.parametrize(
@@ -45,7 +34,7 @@ def test_an_unknown_key_is_answered_with_the_closest_known_key(values: Any, key:
 
 
 def test_a_key_near_to_nothing_is_answered_with_all_keys() -> None:
-    with pytest.raises(ConfigError, match=r"no setting 'augment.zzz'. Known: shift, flip\."):
+    with pytest.raises(ConfigError, match=r"no setting 'augment.zzz'. Known: shift, flip, rotate, "):
         parse_config({"augment": {"zzz": 1}})
 
 
@@ -200,7 +189,7 @@ CONFIGS = st.builds(
         nesterov=st.booleans(),
         schedule=st.sampled_from(["constant", "one_cycle", "triangular", "cosine", "step"]),
     ),
-    augment=st.builds(AugmentConfig, shift=st.integers(0, 9), flip=st.booleans()),
+    augment=st.builds(AugmentConfig, shift=st.integers(0, 9), flip=st.sampled_from(["none", "random", "alternating"])),
     seed=st.integers(0, 2**63 - 1),
     threads=st.none() | st.integers(1, 64),
 )

@@ -146,7 +146,7 @@ def test_what_cannot_be_read_is_refused_with_its_reason_and_the_rest_goes_on(
         (str(tmp_path / "none-*.png"), "there is no file"),
         (tmp_path / "folder", "folder holds no picture (.png"),
         (b"no picture", "the data given cannot be read as an image"),
-        (b"", "the data given cannot be read as an image"),
+        (b"", "the data given is empty (0 bytes)"),
         (np.zeros((4, 4, 2), dtype=np.uint8), "the array has shape (4, 4, 2) and type uint8"),
         (np.zeros((4,), dtype=np.uint8), "the array has shape (4,)"),
         (np.zeros((0, 4), dtype=np.uint8), "the array has shape (0, 4)"),

@@ -50,7 +50,7 @@ def test_the_published_numbers_are_those_of_the_documents(name: str) -> None:
 def test_a_published_form_holds_nothing_out_and_adds_nothing_that_its_document_does_not_have(name: str) -> None:
     config = published(name)
     assert (config.data.validation, config.data.calibration) == (0, 0)
-    assert (config.augment.shift, config.augment.flip, config.model.border) == (0, False, None)
+    assert (config.augment.shift, config.augment.flip, config.model.border) == (0, "none", None)
     training = config.training
     assert (training.schedule, training.weight_decay, training.label_smoothing) == ("constant", 0, 0)
     assert (training.nesterov, training.clip_norm, training.min_updates, training.balance) == (False, None, 0, False)
@@ -63,7 +63,7 @@ def test_every_network_has_settings_in_every_preset(preset: Preset, name: str, d
     config = resolve({"model": {"name": name}, "preset": preset}, data)
     assert config.training.epochs == PRESETS[preset]["training"]["epochs"]
     assert config.training.min_updates == PRESETS[preset]["training"]["min_updates"] >= 500
-    assert not config.augment.flip
+    assert config.augment.flip == "none"
 
 
 def test_the_presets_train_longer_one_after_the_other() -> None:

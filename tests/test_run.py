@@ -238,10 +238,10 @@ def test_a_run_gives_back_what_was_written_into_it(tmp_path: Path) -> None:
     run.append_history([{"update": 1}, {"update": 2}])
     run.append_history([{"update": 3}])
     run.write_summary({"updates": 3})
-    run.write_splits({"fingerprint": "f"})
+    run.write_splits({"format": 2, "fingerprint": "f"})
     run.write_environment({"threads": 2})
     assert run.history == [{"update": 1}, {"update": 2}, {"update": 3}]
-    assert (run.summary, run.splits) == ({"updates": 3}, {"fingerprint": "f"})
+    assert (run.summary, run.splits) == ({"updates": 3}, {"format": 2, "fingerprint": "f"})
     assert read_json(tmp_path / "environment.json")["threads"] == 2
     assert (run.classifier, run.report) == (tmp_path / "classifier", tmp_path / "report")
 
@@ -382,3 +382,24 @@ def test_a_pipe_is_written_into_and_stays_a_pipe(tmp_path: Path) -> None:
     finally:
         os.close(reader)
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(("count", "said"), [(3, 3), (10, 10), (25, 11)])
+def test_of_many_notes_the_first_are_said_and_all_are_kept(
+    count: int, said: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="foveal")
+    Run(tmp_path).note_each("left out: ", [f"{i}.png is empty" for i in range(count)])
+    assert (tmp_path / "notes.txt").read_text().splitlines() == [f"left out: {i}.png is empty" for i in range(count)]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == said
+    if count > 10:
+        assert messages[-1] == f"left out: {count - 10} more files; each is in {tmp_path / 'notes.txt'} with its reason"
+
+
+def test_splits_of_another_version_are_refused_by_their_format(tmp_path: Path) -> None:
+    (tmp_path / "splits.json").write_text('{"format": 1, "fingerprint": "x", "splits": {"train": ["0"]}}')
+    with pytest.raises(
+        ArtifactError, match=r"splits.json has format 1, and this foveal reads format 2: .* Train again"
+    ):
+        Run(tmp_path).splits  # noqa: B018

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from foveal.prediction import Refused as Refused
     from foveal.prediction import predict as predict
     from foveal.run import Run as Run
+    from foveal.workflows.api import check_data as check_data
     from foveal.workflows.api import evaluate as evaluate
     from foveal.workflows.api import reproduce as reproduce
     from foveal.workflows.api import train as train
@@ -60,6 +61,7 @@ _WHERE = {
     "Refused": "foveal.prediction",
     "Run": "foveal.run",
     "TrainingError": "foveal.errors",
+    "check_data": "foveal.workflows.api",
     "evaluate": "foveal.workflows.api",
     "load": "foveal.classifier",
     "predict": "foveal.prediction",
@@ -81,6 +83,7 @@ __all__ = [
     "Refused",
     "Run",
     "TrainingError",
+    "check_data",
     "evaluate",
     "load",
     "predict",

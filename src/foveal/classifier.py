@@ -18,9 +18,10 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
-from foveal.config import ClassifierCard, parse_config
+from foveal.config import ClassifierCard
 from foveal.errors import ArtifactError, ConfigError
 from foveal.run import CARD, CONFIG, cannot_write, read_json, write_atomic
+from foveal.settings import parse_config
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -4,14 +4,9 @@ Inside foveal, functions receive the values they use (`learning_rate`, `weight_d
 This file knows names and ranges; what a preset puts into them stands in recipes.py.
 """
 
-import tomllib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from foveal.errors import ConfigError, closest
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Fit = Literal["pad", "stretch", "crop"]
 Preset = Literal["fast", "balanced", "best"]
@@ -31,6 +26,18 @@ class DataConfig(Frozen):
     source: str = "mnist"
     size: Annotated[int, Field(ge=4, le=1024)] | None = None
     fit: Fit = "pad"
+    channels: Literal[1, 3] | None = None  # decided from the images unless forced
+    images: str | None = None  # the folder or archive of the files that a table names
+    image_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    group_by: str | None = None  # a column, or a pattern in file names: what it finds stays in one split
+    # Copies of validation or test images among the training images: from 1 % of a split on they are refused, left out of
+    # training, or kept with a warning.
+    leaks: Literal["refuse", "drop", "keep"] = "refuse"
+    memory_mb: Positive | None = (
+        None  # decoded images beyond it stay on disk, mapped (default: a quarter of the memory)
+    )
     # Held out of the training images; a number of 1 or more counts images, a smaller one is a share.
     validation: Annotated[float, Field(ge=0)] | None = None
     calibration: Annotated[float, Field(ge=0)] | None = None
@@ -77,8 +84,29 @@ class TrainingConfig(Frozen):
 class AugmentConfig(Frozen):
     """What each training batch goes through; off unless it is safe for the labels."""
 
-    shift: Annotated[int, Field(ge=0)] = 0
-    flip: bool = False
+    shift: Annotated[int, Field(ge=0)] = 0  # pixels, at most, up or down and left or right
+    # `alternating`: by chance in the first epoch, then every image the other way round in every other epoch.
+    flip: Literal["none", "random", "alternating"] = "none"  # left to right
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0  # degrees, at most, either way
+    scale: Fraction = 0.0  # larger or smaller by up to this share of the size
+    shear: Annotated[float, Field(ge=0, le=60)] = 0.0  # degrees of slant, at most, either way
+    crop: Annotated[float, Field(ge=0, le=1)] = 0.0  # the smallest share of the area that is kept; 0 and 1 keep all
+    brightness: Annotated[float, Field(ge=0, le=1)] = 0.0  # more or less by up to this share
+    contrast: Annotated[float, Field(ge=0, le=1)] = 0.0  # more or less by up to this share
+    colour: Annotated[float, Field(ge=0, le=1)] = 0.0  # more or less by up to this share
+    hue: Annotated[float, Field(ge=0, le=180)] = 0.0  # degrees of the colour circle, at most, either way
+    noise: Annotated[float, Field(ge=0, le=255)] = 0.0  # standard deviation, in levels of 255
+    erase: Annotated[float, Field(ge=0, le=1)] = 0.0  # probability that a rectangle of an image is erased
+    mixup: Annotated[float, Field(ge=0)] = 0.0  # alpha of the Beta distribution of the shares; 0 is off
+    cutmix: Annotated[float, Field(ge=0)] = 0.0  # alpha of the Beta distribution of the shares; 0 is off
+    policy: Annotated[int, Field(ge=0, le=14)] = 0  # operations of RandAugment an image; 0 is off
+    policy_magnitude: Annotated[float, Field(ge=0, le=10)] = 5.0  # of 10, how strong each of them is
+
+    @field_validator("flip", mode="before")
+    @classmethod
+    def _read_truth_values(cls, value: object) -> object:
+        """Runs and configs from before `alternating` say true and false."""
+        return {True: "random", False: "none"}[value] if isinstance(value, bool) else value
 
 
 class Config(Frozen):
@@ -164,85 +192,3 @@ class ClassifierCard(Frozen):
     temperature: Annotated[float, Field(gt=0)] = 1.0
     weights_sha256: str
     provenance: dict[str, str | int | float | bool | None] = {}
-
-
-def parse_config(values: Mapping[str, Any], kind: type[Frozen] = Config) -> Any:
-    """A checked `kind` from nested values; ConfigError names the first bad key, its value and the closest known key."""
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        # A misspelt key is also a missing one: the misspelling is the sentence that helps.
-        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        raise ConfigError(_explain(first["loc"], first["type"], first["msg"], first.get("input"), kind)) from error
-
-
-def _explain(location: tuple[int | str, ...], kind: str, message: str, value: object, model: type[Frozen]) -> str:
-    path = ".".join(str(part) for part in location)
-    if kind == "missing":
-        return f"the setting {path} is missing. Add it."
-    if kind != "extra_forbidden":
-        return f"the setting {path} cannot be {value!r}: {message[0].lower()}{message[1:]}. Give another value."
-    fields: Mapping[str, Any] = model.model_fields
-    for part in location[:-1]:
-        if str(part) in fields:  # not a place in a tuple, whose items' fields are already at hand
-            fields = _fields_within(fields[str(part)].annotation) or fields
-    return f"there is no setting {path!r}. {closest(str(location[-1]), fields)}"
-
-
-def _fields_within(annotation: Any) -> Mapping[str, Any]:
-    """The fields of the record that an annotation is or holds: LayerSpec's, for tuple[LayerSpec, ...] | None."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation.model_fields
-    return next((found for each in get_args(annotation) if (found := _fields_within(each))), {})
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file; ConfigError when it is missing or not TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}. Check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}. Mend that line and try again.") from error
-
-
-def parse_settings(pairs: list[str]) -> dict[str, Any]:
-    """Nested values from `a.b=c` pairs; each value is read as TOML, and as plain text when that fails.
-
-    >>> parse_settings(["training.learning_rate=0.02", "augment.flip=true", "training.optimizer=sgd"])
-    {'training': {'learning_rate': 0.02, 'optimizer': 'sgd'}, 'augment': {'flip': True}}
-    """
-    nested: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set takes key=value, for example training.batch_size=64; got {pair!r}.")
-        *tables, last = key.strip().split(".")
-        table = nested
-        for name in tables:
-            table = table.setdefault(name, {})
-            if not isinstance(table, dict):
-                raise ConfigError(f"--set {pair!r} gives {name!r} both a value and keys below it. Keep one of them.")
-        table[last] = _toml_value(text.strip())
-    return nested
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested settings put on top of each other, the later ones winning key by key.
-
-    >>> merge({"training": {"epochs": 2, "momentum": 0.5}}, {"training": {"epochs": 3}})
-    {'training': {'epochs': 3, 'momentum': 0.5}}
-    """
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            below = merged.get(key)
-            merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged

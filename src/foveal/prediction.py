@@ -1,7 +1,6 @@
 """Pictures of any kind to predictions, in batches. One picture that cannot be read does not stop the rest. No torch."""
 
 import glob
-import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from PIL import Image, ImageOps
 
 from foveal.classifier import Classifier, LogitsFn, probabilities
 from foveal.config import Familiar
-from foveal.data.images import EXTENSIONS, fit_image, open_image
+from foveal.data.decode import fit_image, open_image
+from foveal.data.images import EXTENSIONS
 from foveal.errors import ConfigError, DataError
 
 PictureSource = str | Path | bytes | ndarray  # an array is uint8, (H, W) or (H, W, 1 or 3)
@@ -100,17 +100,18 @@ def _open(classifier: Classifier, name: str, source: Path | bytes | ndarray, inv
     try:
         if isinstance(source, Path) and os.path.isdir(source):  # noqa: PTH112
             raise DataError(f"the folder {source} holds no picture ({', '.join(EXTENSIONS)}). Name another.")
-        image = _from_array(source) if isinstance(source, ndarray) else open_image(_stream(source))
+        preprocess = classifier.card.preprocess
+        if isinstance(source, ndarray):
+            image = _from_array(source)
+            size = image.size
+        else:
+            image, size = open_image(source, at_least=(preprocess.width, preprocess.height))
         if invert:
             image = ImageOps.invert(image)
-        pixels = fit_image(image, classifier.card.preprocess)
+        pixels = fit_image(image, preprocess)
     except (DataError, ValueError, MemoryError) as error:
         return Refused(name, str(error))
-    return _Picture(name, pixels, tuple(strangeness(image, pixels, classifier.card.familiar)))
-
-
-def _stream(source: Path | bytes) -> Path | io.BytesIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else source
+    return _Picture(name, pixels, tuple(strangeness(size, pixels, classifier.card.familiar)))
 
 
 def _from_array(array: ndarray) -> Image.Image:
@@ -122,12 +123,12 @@ def _from_array(array: ndarray) -> Image.Image:
     return Image.fromarray(flat)
 
 
-def strangeness(image: Image.Image, pixels: UInt8[ndarray, "H W C"], known: Familiar) -> Iterator[str]:
-    """Sentences on what makes a picture unlike the training images: light where they are dark, or a far other size."""
-    side = max(image.size)
+def strangeness(size: tuple[int, int], pixels: UInt8[ndarray, "H W C"], known: Familiar) -> Iterator[str]:
+    """Sentences on what makes a picture of `size` (width, height) unlike the training images: lightness, a far other size."""
+    side = max(size)
     if side > MUCH_LARGER * known.max_side or side < MUCH_SMALLER * known.min_side:
         yield (
-            f"{image.height}x{image.width} pixels, but the training images had {known.min_side} to {known.max_side} on "
+            f"{size[1]}x{size[0]} pixels, but the training images had {known.min_side} to {known.max_side} on "
             "their longer side: cut out the object, or expect a guess"
         )
     edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])

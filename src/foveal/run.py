@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,17 @@ from typing import Any
 
 import tomli_w
 
-from foveal.config import Config, parse_config, read_toml
+from foveal.config import Config
 from foveal.environment import environment
 from foveal.errors import ArtifactError
+from foveal.settings import parse_config, read_toml
 
 RUNS = Path("runs")
 CARD = "classifier.json"  # in a Classifier folder, which is also found without its run
 CONFIG, SPLITS, HISTORY, NOTES = "config.toml", "splits.json", "history.jsonl", "notes.txt"
 ENVIRONMENT, SUMMARY, EVALUATION = "environment.json", "summary.json", "evaluation.json"
+SPLITS_FORMAT = 2  # what each image's record in it holds
+FEW = 10  # notes of one kind that are said; all are kept
 LOG = logging.getLogger("foveal")
 
 
@@ -131,6 +134,11 @@ class Run:
     def splits(self) -> dict[str, Any]:
         """What `write_splits` kept; ArtifactError while the run has none."""
         splits: dict[str, Any] = read_json(self.folder / SPLITS)
+        if splits.get("format") != SPLITS_FORMAT:
+            raise ArtifactError(
+                f"{self.folder / SPLITS} has format {splits.get('format')}, and this foveal reads format {SPLITS_FORMAT}: the "
+                "run was made by another version. Train again, or name the data: foveal evaluate RUN/classifier DATA"
+            )
         return splits
 
     def append_history(self, records: list[dict[str, Any]]) -> None:
@@ -144,9 +152,21 @@ class Run:
     def note(self, text: str) -> None:
         """Say something that the user should know, and keep it with the run."""
         LOG.info(text)
+        self._keep_notes([text])
+
+    def note_each(self, beginning: str, texts: Sequence[str]) -> None:
+        """Keep many notes of one kind, and say the first of them and how many there are."""
+        for text in texts[:FEW]:
+            self.note(beginning + text)
+        if len(texts) <= FEW:
+            return
+        LOG.info(f"{beginning}{len(texts) - FEW:,} more files; each is in {self.folder / NOTES} with its reason")
+        self._keep_notes(beginning + text for text in texts[FEW:])
+
+    def _keep_notes(self, texts: Iterable[str]) -> None:
         try:
-            with (self.folder / NOTES).open("a", encoding="utf-8") as file:
-                file.write(f"{text}\n")
+            with (self.folder / NOTES).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.writelines(f"{text}\n" for text in texts)
         except OSError as error:
             raise cannot_write(self.folder / NOTES, error) from error
 

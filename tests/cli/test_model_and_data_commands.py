@@ -61,7 +61,7 @@ def test_data_list_says_where_each_known_data_set_is(tmp_path):
 
 
 def test_data_fetch_finds_the_bundled_digits_without_a_network(tmp_path):
-    assert json.loads(command("data", "fetch", "mnist", "--json", cwd=tmp_path).stdout)["name"] == "mnist"
+    assert json.loads(command("data", "fetch", "mnist", "--json", cwd=tmp_path).stdout)["data"][0]["name"] == "mnist"
 
 
 def test_data_show_draws_samples_and_counts_the_classes(tmp_path):

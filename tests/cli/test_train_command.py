@@ -68,13 +68,13 @@ def test_config_toml_says_all_that_was_done(trained):
 
 def test_splits_json_says_which_image_was_in_which_split_and_none_is_in_two(trained):
     splits = json.loads((trained.folder / "splits.json").read_text())["splits"]
-    assert {name: len(ids) for name, ids in splits.items()} == {
+    assert {name: len(columns["ids"]) for name, columns in splits.items()} == {
         "train": 243,
         "validation": 30,
         "calibration": 27,
         "test": 100,
     }
-    every = [image for ids in splits.values() for image in ids]
+    every = [image for columns in splits.values() for image in columns["ids"]]
     assert len(every) == len(set(every))
 
 
@@ -134,9 +134,9 @@ def test_a_folder_of_colour_pictures_of_several_sizes_trains_and_says_how_they_w
     done = command("train", "discs", "--epochs", "6", "--threads", "1", "--json", cwd=tmp_path)
     answer = json.loads(done.stdout)
     assert answer["run"] == "runs/discs-compact-1"
-    assert "padded to shape and scaled to 25x25" in " ".join(done.stderr.split())
+    assert "padded to shape and scaled to 24x24" in " ".join(done.stderr.split())
     card = json.loads((tmp_path / answer["classifier"] / "classifier.json").read_text())
-    assert card["preprocess"] == {"channels": 3, "height": 25, "width": 25, "fit": "pad"}
+    assert card["preprocess"] == {"channels": 3, "height": 24, "width": 24, "fit": "pad"}
     assert card["classes"] == ["blue", "green", "red"]
     found = foveal.predict(foveal.load(tmp_path / answer["classifier"]), [data / "red" / "00.png"])
     assert next(found).label == "red"

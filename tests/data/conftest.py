@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from data_helpers import ids_of
 
 from foveal.data.sources import Data, open_data
 from foveal.data.splits import Splits, split
@@ -20,7 +21,7 @@ def mnist() -> Data:
 @pytest.fixture(scope="session")
 def mnist_splits(mnist: Data) -> Splits:
     """Its splits with nothing set."""
-    return split(mnist)
+    return split(mnist, ids_of(mnist))
 
 
 @pytest.fixture

@@ -13,6 +13,11 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
+from foveal.data.images import Files, ImageSet, image_set
+from foveal.data.index import facts_of
+from foveal.data.sources import Data
+from foveal.data.tree import Stamp, Tree, reader
+
 FILES = Path(__file__).parents[1] / "files"
 BUNDLED_MNIST = Path(__file__).parents[2] / "src/foveal/data/bundled/mnist"
 NOBODY = 65534
@@ -82,3 +87,41 @@ def skip_unless(is_there: bool, reason: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI must have it: {reason}")
     pytest.skip(reason)
+
+
+def files_in(folder: Path, *names: str) -> Files:
+    """These files of a folder, whether they are there or not."""
+    stamps = {name: Stamp(*(found(folder / name))) for name in names}
+    return Files(Tree(folder, stamps, reader(folder)), names)
+
+
+def found(path: Path) -> tuple[int, int]:
+    """Size and time of a file, zeros when it is not there."""
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else (0, 0)
+
+
+def files_set(folder: Path, *names: str, labels: Sequence[str] | None = None) -> ImageSet:
+    """A set of these files; each is of the class "x" unless its label is given."""
+    labels = labels or ["x"] * len(names)
+    return image_set(files_in(folder, *names), labels, tuple(dict.fromkeys(labels)) or ("x",), "files")
+
+
+def array_set(pixels: ndarray) -> ImageSet:
+    """A set of images in memory, (N, H, W, C), all of the class "x"."""
+    return image_set(pixels, ["x"] * len(pixels), ("x",), "memory")
+
+
+def ids_of(data: Data) -> dict[str, tuple[str, ...]]:
+    """The content ids of each part."""
+    return {part: facts_of(images).ids for part, images in data.parts.items()}
+
+
+def pixels_in(images: ImageSet) -> ndarray:
+    """The pixels of a set that is in memory, in its order."""
+    assert isinstance(images.images, ndarray)
+    return images.images[images.numbers]
+
+
+def paths_of(images: ImageSet) -> list[Path]:
+    """The paths of a set of files, in its order."""
+    return [Path(images.name(i)) for i in range(len(images))]

@@ -7,7 +7,8 @@ import pytest
 import torch
 from data_helpers import noise
 
-from foveal.data.batches import endless_batches, numpy_batches, updates_per_epoch
+from foveal.data.batches import endless_batches, updates_per_epoch
+from foveal.data.mapped import numpy_batches
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -1,20 +1,24 @@
-"""Known data sets: found where they are, fetched from a real local server, and never half-written."""
+"""Known data sets: found where they are, fetched from a real local server, checked, and never half-written."""
 
 import gzip
 import hashlib
-import socketserver
+import json
+import logging
+import os
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 import pytest
-from data_helpers import idx_bytes, noise, skip_unless
+from cli_process import command, python
+from data_helpers import as_an_ordinary_user, idx_bytes, noise, pixels_in, skip_unless
+from file_server import Answer, chunked, file_of, hang_up, in_turn, not_http, send, server, status, without_server
 
-from foveal.data.known import DATASETS, IDX_FILES, KnownData, data_folder, fetch, found_at, locate
+from foveal.data.catalog import IDX_FILES, IDX_PARTS, KnownData, KnownFile
+from foveal.data.fetch import download
+from foveal.data.known import DATASETS, data_folder, fetch, found_at, locate
 from foveal.data.sources import open_data
 from foveal.errors import DataError
 
@@ -24,43 +28,31 @@ CONTENT = {
     for name, array in zip(IDX_FILES, (noise(6, 5, 5), LABELS, noise(6, 5, 5, seed=1), LABELS), strict=True)
 }
 PACKED = {f"/{name}": gzip.compress(content, mtime=0) for name, content in CONTENT.items()}
-FIRST = f"/{IDX_FILES[0]}"
-Answer = Callable[[BaseHTTPRequestHandler], None]
+FIRST = IDX_FILES[0]
+OTHER = gzip.compress(idx_bytes(noise(6, 5, 5, seed=9)), mtime=0)
+ARCHIVE = bytes(range(256)) * 8
 
 
-@contextmanager
-def server(answer: Answer) -> Iterator[str]:
-    """The address of a web server on this machine that gives `answer` to every GET."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self.close_connection = True
-            answer(self)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
+def sha256(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def send(request: BaseHTTPRequestHandler, body: bytes, promised: int | None = None) -> None:
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(body) if promised is None else promised))
-    request.end_headers()
-    request.wfile.write(body)
+def known_data(files: tuple[KnownFile, ...], place: Path, mirrors: tuple[str, ...] = ()) -> KnownData:
+    return KnownData(
+        title="six images",
+        classes=("no", "yes"),
+        subfolder="tiny",
+        files=files,
+        mirrors=mirrors,
+        parts=IDX_PARTS,
+        licence="CC0",
+        citation="nobody",
+        places=(place,),
+    )
 
 
 def good(request: BaseHTTPRequestHandler) -> None:
     send(request, PACKED[request.path])
-
-
-def other_content(request: BaseHTTPRequestHandler) -> None:
-    send(request, gzip.compress(idx_bytes(noise(6, 5, 5, seed=9))))
 
 
 def a_wrong_bit(request: BaseHTTPRequestHandler) -> None:
@@ -71,49 +63,45 @@ def a_wrong_bit(request: BaseHTTPRequestHandler) -> None:
 
 def cut_off(request: BaseHTTPRequestHandler) -> None:
     body = PACKED[request.path]
-    send(request, body[: len(body) // 2], promised=len(body))
+    send(request, body[: len(body) // 2], content_length=str(len(body)))
 
 
-def cut_off_in_a_chunk(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.send_header("Transfer-Encoding", "chunked")
-    request.end_headers()
-    request.wfile.write(b"40\r\nonly a few bytes")
-
-
-def a_web_page(request: BaseHTTPRequestHandler) -> None:
-    send(request, b"<html>Please log in to this network</html>")
-
-
-def not_found(request: BaseHTTPRequestHandler) -> None:
-    request.send_error(404)
-
-
-def not_http(request: BaseHTTPRequestHandler) -> None:
-    request.wfile.write(b"220 ready for mail\r\n")
-
-
-def hang_up(request: BaseHTTPRequestHandler) -> None:
-    """Close without a word."""
-
-
-FAULTS = [other_content, a_wrong_bit, cut_off, cut_off_in_a_chunk, a_web_page, not_found, not_http, hang_up]
+FAULTS = {
+    "other content": file_of(OTHER),
+    "a wrong bit": a_wrong_bit,
+    "cut off": cut_off,
+    "cut off in a chunk": chunked(b"only a few bytes", is_ended=False),
+    "a web page": lambda request: send(request, b"<html>Please log in to this network</html>"),
+    "not found": status(404),
+    "not http": not_http,
+    "hang up": hang_up,
+}
 
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder where a small known data set called "tiny" belongs; it is not there yet."""
     monkeypatch.setenv("FOVEAL_DATA", str(tmp_path / "cache"))
-    sums = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()}
-    known = KnownData("six images", ("no", "yes"), sums, (tmp_path / "system",), (), "CC0", "nobody")
-    monkeypatch.setitem(DATASETS, "tiny", known)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "PAUSES_SECONDS", (0.0,) * len(download.PAUSES_SECONDS))
+    files = tuple(KnownFile(name, None, f"content-{sha256(content)}") for name, content in CONTENT.items())
+    monkeypatch.setitem(DATASETS, "tiny", known_data(files, tmp_path / "system"))
     return tmp_path / "cache" / "tiny"
 
 
-def without_server() -> str:
-    """The address of a server that has just gone."""
-    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as closed:
-        return f"http://127.0.0.1:{closed.server_address[1]}"
+@pytest.fixture
+def archive(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, but of one archive, whose checksum is stated."""
+    files = (KnownFile("all.zip", len(ARCHIVE), sha256(ARCHIVE)),)
+    monkeypatch.setitem(DATASETS, "tiny", known_data(files, tmp_path / "system"))
+    return tiny
+
+
+@pytest.fixture
+def unstated(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, but nobody states its checksum or its size."""
+    monkeypatch.setitem(DATASETS, "tiny", known_data((KnownFile("all.zip", None, None),), tmp_path / "system"))
+    return tiny
 
 
 def files_in(folder: Path) -> set[str]:
@@ -158,81 +146,237 @@ def test_files_put_by_hand_into_a_place_are_found_there(place: str, tiny: Path, 
     for path, body in PACKED.items():
         assert found_at("tiny") is None
         (folder / path[1:]).write_bytes(body)
-    assert found_at("tiny") == locate("tiny") == folder
+    assert found_at("tiny") == locate("tiny") == fetch("tiny") == folder
 
 
 def test_a_data_set_is_fetched_and_opened(tiny: Path) -> None:
-    with server(good) as address:
-        fetch("tiny", [address])
+    with server(good) as served:
+        assert fetch("tiny", [served.address]) == tiny
     assert files_in(tiny) == set(IDX_FILES)
     assert locate("tiny") == tiny
     data = open_data("tiny")
-    np.testing.assert_array_equal(data.parts["test"].images[..., 0], noise(6, 5, 5, seed=1))
+    np.testing.assert_array_equal(pixels_in(data.parts["test"])[..., 0], noise(6, 5, 5, seed=1))
     assert [data.classes[label] for label in data.base.labels] == ["no", "yes"] * 3
 
 
-def test_a_fetched_file_may_be_read_by_others_as_any_new_file(tiny: Path, tmp_path: Path) -> None:
-    with server(good) as address:
-        fetch("tiny", [address])
-    (tmp_path / "new").touch()
-    assert (tiny / IDX_FILES[0]).stat().st_mode == (tmp_path / "new").stat().st_mode
+def test_a_data_set_that_is_nowhere_is_fetched_from_its_mirrors_when_it_is_opened(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with server(good) as served, caplog.at_level(logging.INFO, logger="foveal"):
+        known = known_data(DATASETS["tiny"].files, tiny, (without_server(), served.address))
+        monkeypatch.setitem(DATASETS, "tiny", known)
+        assert locate("tiny") == tiny
+    assert caplog.messages == [f"downloading tiny into {tiny}"]
+    assert len(served.requests) == 4
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_mirror_with_a_fault_leaves_nothing_behind(fault: Answer, tiny: Path) -> None:
-    sentence = (
-        rf"the file {IDX_FILES[0]} of tiny is not on this machine and could not be fetched "
-        rf"\(http://127.*\). Put it into one of: .*system, .*cache/tiny\."
+def test_progress_is_shown_file_by_file(tiny: Path) -> None:
+    seen: dict[str, tuple[int, int]] = {}
+    with server(good) as served:
+        fetch("tiny", [served.address], lambda name, done, total: seen.update({name: (done, total)}))
+    assert seen == {name: (len(PACKED[f"/{name}"]),) * 2 for name in IDX_FILES}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+def test_a_mirror_with_a_fault_leaves_nothing_under_its_name(fault: Answer, tiny: Path) -> None:
+    with server(fault) as served, pytest.raises(DataError) as caught:
+        fetch("tiny", [served.address])
+    assert str(caught.value).startswith(
+        f"tiny is not on this machine: {FIRST} could not be fetched ({served.address}/{FIRST}: "
     )
-    with server(fault) as address, pytest.raises(DataError, match=sentence):
-        fetch("tiny", [address])
-    assert files_in(tiny) == set()
+    assert str(caught.value).endswith(f" Try again later, or put the file into {tiny}.")
+    assert not [name for name in files_in(tiny) if not name.startswith(".")]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_after_a_mirror_with_a_fault_the_next_one_is_tried(fault: Answer, tiny: Path) -> None:
     with server(fault) as broken, server(good) as working:
-        fetch("tiny", [broken, working])
+        fetch("tiny", [broken.address, working.address])
     assert files_in(tiny) == set(IDX_FILES)
-    assert (tiny / IDX_FILES[0]).read_bytes() == PACKED[FIRST]
+    assert (tiny / FIRST).read_bytes() == PACKED[f"/{FIRST}"]
 
 
-def test_what_was_right_is_kept_when_a_later_file_fails(tiny: Path) -> None:
-    def first_only(request: BaseHTTPRequestHandler) -> None:
-        (good if request.path == FIRST else not_found)(request)
+def test_what_was_right_is_kept_when_a_later_file_fails_and_not_fetched_again(tiny: Path) -> None:
+    with server(in_turn(good, status(404), good)) as served:
+        with pytest.raises(DataError, match=rf"tiny is not on this machine: {IDX_FILES[1]} could not be fetched"):
+            fetch("tiny", [served.address])
+        assert files_in(tiny) == {FIRST}
+        fetch("tiny", [served.address])
+    assert len(served.requests) == 1 + 1 + 3
 
-    with server(first_only) as address, pytest.raises(DataError, match=rf"the file {IDX_FILES[1]} of tiny"):
-        fetch("tiny", [address])
-    assert files_in(tiny) == {IDX_FILES[0]}
 
-
-def test_without_a_server_the_reason_and_the_places_are_named(tiny: Path) -> None:
-    with pytest.raises(DataError, match=r"could not be fetched \(http://127.*refused.*\). Put it into one of"):
+def test_without_a_network_one_sentence_says_so(tiny: Path) -> None:
+    with pytest.raises(
+        DataError,
+        match=rf"^tiny is not on this machine: {FIRST} could not be fetched: there is no network, or no server that can "
+        rf"be reached \(http://127.*refused\). Go online and try again, or put the file into .*/cache/tiny\.$",
+    ):
         fetch("tiny", [without_server()])
 
 
 def test_data_without_a_mirror_says_so(tiny: Path) -> None:
-    with pytest.raises(DataError, match=r"could not be fetched \(it has no mirror\). Put it into one of"):
+    with pytest.raises(DataError, match=r"could not be fetched: it has no mirror. Put the file into .*/cache/tiny"):
         locate("tiny")
 
 
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FOVEAL_DATA", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"cannot make the folder .*/file/mnist: .* Set FOVEAL_DATA to another"):
-        fetch("mnist", ["http://127.0.0.1:9"])
+    with pytest.raises(DataError, match=r"cannot make the folder .*/file/kmnist: .* Set FOVEAL_DATA to another"):
+        fetch("kmnist", ["http://127.0.0.1:9"])
 
 
-def test_an_unknown_name_gets_the_closest_known_one() -> None:
+@pytest.mark.parametrize("way", [locate, fetch])
+def test_an_unknown_name_gets_the_closest_known_one(way: Callable[[str], Path]) -> None:
     with pytest.raises(
-        DataError, match=r"no known data set 'mnits'. Did you mean 'mnist'.* Known: mnist, fashion-mnist"
+        DataError, match=r"no known data set 'mnits'. Did you mean 'mnist'.* Known: mnist, fashion-mnist, kmnist"
     ):
-        locate("mnits")
+        way("mnits")
 
 
-def test_a_known_file_that_was_changed_on_disk_is_refused_when_it_is_opened(tiny: Path) -> None:
-    with server(good) as address:
-        fetch("tiny", [address])
-    (tiny / IDX_FILES[0]).write_bytes(gzip.compress(idx_bytes(noise(6, 5, 5, seed=9))))
-    with pytest.raises(DataError, match=rf"{IDX_FILES[0]} is not the file it should be"):
-        open_data("tiny")
+def test_a_known_file_that_was_changed_on_disk_is_refused_when_it_is_opened_and_fetched_again_on_demand(
+    tiny: Path,
+) -> None:
+    with server(good) as served:
+        fetch("tiny", [served.address])
+        (tiny / FIRST).write_bytes(OTHER)
+        with pytest.raises(DataError, match=rf"{FIRST} is not the file it should be"):
+            open_data("tiny")
+        fetch("tiny", [served.address])
+    assert (tiny / FIRST).read_bytes() == PACKED[f"/{FIRST}"]
+    assert len(served.requests) == 5
+
+
+def test_an_archive_that_was_changed_on_disk_is_refused_when_it_is_located(archive: Path) -> None:
+    with server(file_of(ARCHIVE)) as served:
+        fetch("tiny", [served.address])
+        assert locate("tiny") == archive
+        (archive / "all.zip").write_bytes(ARCHIVE[:-1])
+        with pytest.raises(
+            DataError,
+            match=rf"all.zip is not the file it should be: its checksum is sha256:.*, expected {sha256(ARCHIVE)}. It is "
+            r"damaged or another file. Fetch it again: foveal data fetch tiny$",
+        ):
+            locate("tiny")
+        fetch("tiny", [served.address])
+    assert (archive / "all.zip").read_bytes() == ARCHIVE
+
+
+@pytest.mark.parametrize("way", [locate, fetch])
+def test_a_damaged_file_in_a_place_of_others_is_theirs_to_mend(
+    way: Callable[[str], Path], archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "system").mkdir()
+    (tmp_path / "system" / "all.zip").write_bytes(ARCHIVE[:-1])
+    with pytest.raises(DataError, match=r"system/all.zip is not the file.* Put the right one there, or remove it\.$"):
+        way("tiny")
+    assert (tmp_path / "system" / "all.zip").read_bytes() == ARCHIVE[:-1]
+
+
+def test_a_checksum_that_nobody_states_is_recorded_beside_the_file_when_it_is_fetched(unstated: Path) -> None:
+    with server(file_of(ARCHIVE)) as served:
+        fetch("tiny", [served.address])
+    assert json.loads((unstated / "checksums.json").read_bytes()) == {"all.zip": sha256(ARCHIVE)}
+    assert files_in(unstated) == {"all.zip", "checksums.json"}
+    assert locate("tiny") == unstated
+
+
+def test_a_checksum_that_nobody_states_is_recorded_when_a_file_put_by_hand_is_first_used(unstated: Path) -> None:
+    unstated.mkdir(parents=True)
+    (unstated / "all.zip").write_bytes(ARCHIVE)
+    locate("tiny")
+    assert json.loads((unstated / "checksums.json").read_bytes()) == {"all.zip": sha256(ARCHIVE)}
+
+
+def test_a_file_that_is_not_the_one_recorded_at_its_first_use_is_refused_and_fetched_again(unstated: Path) -> None:
+    with server(in_turn(file_of(ARCHIVE), file_of(ARCHIVE), file_of(OTHER))) as served:
+        fetch("tiny", [served.address])
+        (unstated / "all.zip").write_bytes(OTHER)
+        with pytest.raises(DataError, match=r"all.zip is not .* as recorded in checksums.json at its first use. It is"):
+            locate("tiny")
+        fetch("tiny", [served.address])
+        assert (unstated / "all.zip").read_bytes() == ARCHIVE
+        (unstated / "all.zip").unlink()
+        with pytest.raises(DataError, match=rf"it is not the file it should be: .* expected {sha256(ARCHIVE)}"):
+            fetch("tiny", [served.address])
+    assert files_in(unstated) == {"checksums.json"}
+
+
+def test_a_folder_where_no_checksum_can_be_recorded_is_named(
+    open_folder: Path, unstated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DATASETS, "tiny", known_data(DATASETS["tiny"].files, open_folder))
+    (open_folder / "all.zip").write_bytes(ARCHIVE)
+    open_folder.chmod(0o555)
+    with as_an_ordinary_user(), pytest.raises(DataError, match=r"cannot write .*/checksums.json: Permission denied"):
+        locate("tiny")
+
+
+def test_the_names_that_share_a_download_share_its_folder(tiny: Path) -> None:
+    folder = data_folder() / "emnist"
+    folder.mkdir(parents=True)
+    (folder / "gzip.zip").touch()
+    assert {found_at(name) for name in DATASETS if name.startswith("emnist")} == {folder}
+
+
+def test_the_list_has_all_of_the_table(tmp_path: Path) -> None:
+    found = json.loads(command("data", "list", "--json", cwd=tmp_path, FOVEAL_DATA=str(tmp_path)).stdout)["data"]
+    assert [data["name"] for data in found] == list(DATASETS)
+    kmnist = next(data for data in found if data["name"] == "kmnist")
+    assert kmnist["folder"] == ""
+    assert kmnist["files"][1] == {
+        "name": "train-labels-idx1-ubyte.gz",
+        "size": 29_497,
+        "checksum": "sha256:e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+    }
+    assert set(kmnist) >= {"title", "classes", "mirrors", "licence", "citation", "parts", "labels", "is_transposed"}
+
+
+def test_the_list_for_people_names_size_place_and_licence(tmp_path: Path) -> None:
+    text = command("data", "list", cwd=tmp_path, FOVEAL_DATA=str(tmp_path)).stdout
+    row = next(line for line in text.splitlines() if "emnist-digits" in line)
+    assert all(word in row for word in ("280,000 handwritten digits", "562", "not here yet", "none stated"))
+
+
+def test_fetch_without_a_network_prints_one_sentence_and_leaves_with_1(tmp_path: Path) -> None:
+    gone = without_server()
+    answer = command(
+        *("data", "fetch", "kmnist", "--json"),
+        cwd=tmp_path,
+        expect=1,
+        FOVEAL_DATA=str(tmp_path),
+        **dict.fromkeys(("http_proxy", "https_proxy"), gone),
+    )
+    assert answer.stdout == ""
+    (sentence,) = answer.stderr.splitlines()
+    assert sentence.startswith("error: kmnist is not on this machine: train-images-idx3-ubyte.gz could not be fetched")
+    assert "there is no network, or no server that can be reached (https://codh.rois.ac.jp/" in sentence
+    assert sentence.endswith(f"put the file into {tmp_path / 'kmnist'}.")
+
+
+def fetching(address: str, folder: Path, *arguments: str) -> str:
+    """Python code that is `foveal data fetch` where tiny is the archive of the server at `address`."""
+    return (
+        "import sys; from pathlib import Path; from foveal.cli.app import main; from foveal.data.known import DATASETS; "
+        "from foveal.data.catalog import KnownData, KnownFile; "
+        f"file = KnownFile('all.zip', {len(ARCHIVE)}, {sha256(ARCHIVE)!r}); "
+        f"DATASETS['tiny'] = KnownData('t', ('no', 'yes'), 'tiny', (file,), ({address!r},), {{}}, 'CC0', 'nobody'); "
+        f"sys.argv = ['foveal', 'data', 'fetch', *{arguments!r}]; sys.exit(main())"
+    )
+
+
+def test_fetch_takes_several_names_and_prints_json_alone(tmp_path: Path) -> None:
+    with server(file_of(ARCHIVE)) as served:
+        code = fetching(served.address, tmp_path, "mnist", "tiny", "mnist", "--json")
+        answer = python(code, cwd=tmp_path, FOVEAL_DATA=str(tmp_path), no_proxy="127.0.0.1")
+    found = json.loads(answer.stdout)
+    assert [row["name"] for row in found["data"]] == ["mnist", "tiny"]
+    assert found["data"][1]["folder"] == str(tmp_path / "tiny")
+    assert "all.zip: 0.0 of 0.0 MB" in answer.stderr
+    assert (tmp_path / "tiny" / "all.zip").read_bytes() == ARCHIVE
+
+
+def test_fetch_says_where_each_is(tmp_path: Path) -> None:
+    answer = command("data", "fetch", "mnist", cwd=tmp_path, FOVEAL_DATA=str(tmp_path))
+    assert answer.stdout.startswith("mnist is in /")
+    assert os.path.isdir(answer.stdout.removeprefix("mnist is in ").strip())  # noqa: PTH112

@@ -222,13 +222,13 @@ def test_an_unknown_name_gets_the_closest_known_ones(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         DataError,
-        match=r"no data set or folder called 'fashon-mnist'. Did you mean 'fashion-mnist'.* is a path: foveal train",
+        match=r"no data set, folder or file called 'fashon-mnist'. Did you mean 'fashion-mnist'.* is a path: foveal train",
     ):
         open_data("fashon-mnist")
 
 
 def test_a_name_too_long_for_a_file_is_unknown_as_any_other() -> None:
-    with pytest.raises(DataError, match=r"no data set or folder called"):
+    with pytest.raises(DataError, match=r"no data set, folder or file called"):
         open_data("a" * 5000)
 
 

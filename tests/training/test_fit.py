@@ -10,7 +10,7 @@ from numpy import ndarray
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from foveal.data.augment import augmentation
+from foveal.data.augment.pipeline import augmentation
 from foveal.errors import TrainingError
 from foveal.training.fit import Record, TrainState, fit, make_update, measure
 from foveal.training.optim import balanced_weights, make_loss, make_optimizer
@@ -78,7 +78,7 @@ def records_of(state: TrainState, train_set: Set, val_set: Set | None = None, **
     said = {
         "loss": CROSS_ENTROPY,
         "schedule": lambda _: 0.5,
-        "augment": augmentation(max_shift=0, is_flipping=False),
+        "augment": augmentation(),
         "batch_size": 10,
         "updates": 12,
         "report_every": 5,
@@ -138,7 +138,7 @@ def test_the_rate_of_each_update_is_that_of_the_schedule_and_reaches_the_optimiz
         None,
         loss=CROSS_ENTROPY,
         schedule=schedule,
-        augment=augmentation(max_shift=0, is_flipping=False),
+        augment=augmentation(),
         batch_size=10,
         updates=8,
         report_every=1,
@@ -178,7 +178,7 @@ def test_training_batches_are_augmented_and_validation_images_are_not() -> None:
         (pixels, labels),
         (pixels, labels),
         updates=1,
-        augment=lambda batch, generator: 255 - batch,
+        augment=lambda batch, generator, numbers, epoch: 255 - batch,
     )
     (_, learnt), (_, validated) = state.model.seen
     assert sorted(map(str, learnt)) == sorted(map(str, 255 - pixels))
@@ -198,7 +198,7 @@ def test_the_mode_that_the_caller_leaves_behind_does_not_matter() -> None:
         state,
         toy(30),
         None,
-        augment=augmentation(max_shift=0, is_flipping=False),
+        augment=augmentation(),
         report_every=1,
         validate_every=9,
         **settings,
@@ -279,7 +279,7 @@ def test_a_gradient_below_the_limit_is_left_as_it_is() -> None:
 def weights_after(seed: int, set_seed: int = 0, **settings: Any) -> Tensor:
     """All weights after a short training of a network with dropout, with shifts."""
     state = state_of(Net, seed=seed)
-    train(state, toy(30, seed=set_seed), augment=augmentation(max_shift=1, is_flipping=True), **settings)
+    train(state, toy(30, seed=set_seed), augment=augmentation(shift=1, flip="random"), **settings)
     return nn.utils.parameters_to_vector(state.model.parameters())
 
 
@@ -360,3 +360,20 @@ def test_a_network_whose_weights_ran_away_in_the_last_update_is_not_called_train
     val_set = toy(9) if validating else None
     with pytest.raises(TrainingError, match=r"the loss is (nan|inf) .*\(update 3, learning rate 1e\+60\)"):
         train(state_of(seed=3), toy(30), val_set, updates=3, schedule=lambda update: 1e60 if update == 2 else 0.01)
+
+
+def test_mixed_batches_are_learnt_from_and_counted_by_the_label_laid_first() -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def mix(
+        pixels: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append((pixels, labels))
+        return 255 - pixels, torch.full((len(labels), 3), 1 / 3)
+
+    state = state_of()
+    records = train(state, toy(12), updates=2, mix=mix)
+    assert len(seen) == 2
+    # Shares of a third each: the gradient of cross-entropy leads to no class, so that nothing can be learnt.
+    assert records[-1].loss >= np.log(3) - 1e-6
+    assert all(0 <= record.accuracy <= 1 for record in records)

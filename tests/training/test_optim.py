@@ -165,3 +165,19 @@ def test_updates_are_those_of_the_papers_formulas(
         weights.grad = torch.tensor(gradient)
         optimizer.step()
     np.testing.assert_allclose(weights.detach().numpy(), rule(begin, gradients), rtol=1e-9)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.2, 1.0, 3.0])], ids=["even", "weighted"])
+def test_shares_that_are_all_of_one_class_are_labels(weights: torch.Tensor | None, label_smoothing: float) -> None:
+    logits, labels = torch.randn(7, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 2, 1, 0, 0])
+    loss = make_loss("cross_entropy", label_smoothing=label_smoothing, class_weights=weights)
+    shares = torch.nn.functional.one_hot(labels, 3).float()
+    torch.testing.assert_close(loss(logits, shares), loss(logits, labels))
+
+
+def test_the_loss_of_shares_is_the_mean_of_the_losses_of_their_classes() -> None:
+    logits = torch.tensor([[2.0, 0.0, -1.0]])
+    by_class = [float(torch.logsumexp(logits, 1) - logits[0, k]) for k in range(3)]
+    loss = make_loss("cross_entropy", label_smoothing=0.0)(logits, torch.tensor([[0.7, 0.1, 0.2]]))
+    assert float(loss) == pytest.approx(0.7 * by_class[0] + 0.1 * by_class[1] + 0.2 * by_class[2])

@@ -3,7 +3,8 @@
 import pytest
 
 import foveal
-from foveal.config import Config, parse_config
+from foveal.config import Config
+from foveal.settings import parse_config
 from foveal.workflows.describe import dry_run, parse_shape, summarise_model
 
 

@@ -23,9 +23,9 @@ def run(trained_run: "foveal.Run", tmp_path: Path) -> "foveal.Run":
 
 def test_the_test_images_of_a_run_are_those_it_was_not_trained_on(run, digits: Digits):
     report = foveal.evaluate(run, digits)
-    assert report.scores.n == len(run.splits["splits"]["test"]) == 60
-    assert set(report.evaluation.ids) == set(run.splits["splits"]["test"])
-    learnt = {image for name in ("train", "validation", "calibration") for image in run.splits["splits"][name]}
+    assert report.scores.n == len(run.splits["splits"]["test"]["ids"]) == 60
+    assert set(report.evaluation.ids) == set(run.splits["splits"]["test"]["ids"])
+    learnt = {image for name in ("train", "validation", "calibration") for image in run.splits["splits"][name]["ids"]}
     assert not learnt & set(report.evaluation.ids)
 
 
@@ -70,7 +70,7 @@ def test_a_class_unknown_to_the_classifier_is_refused_by_name(run, tmp_path):
 
 def test_classes_are_matched_by_name_whatever_their_order_or_number(run, digits: Digits):
     images, labels = digits
-    test = set(run.splits["splits"]["test"])
+    test = set(run.splits["splits"]["test"]["ids"])
     whole = foveal.evaluate(run, digits)
     position = {image: number for number, image in enumerate(whole.evaluation.ids)}
     unseen = [n for n, image in enumerate(_ids(images)) if image in test and labels[n] in (7, 8)]
@@ -83,10 +83,10 @@ def test_classes_are_matched_by_name_whatever_their_order_or_number(run, digits:
 
 
 def _ids(images: ndarray) -> tuple[str, ...]:
-    from foveal.data.images import content_ids
+    from foveal.data.index import facts_of
     from foveal.data.sources import open_data
 
-    return content_ids(open_data((images, np.arange(len(images)) % 2)).base)
+    return facts_of(open_data((images, np.arange(len(images)) % 2)).base).ids
 
 
 def test_a_classifier_folder_copied_alone_is_evaluated_on_the_data_named(trained_run, digits: Digits, tmp_path):
@@ -115,7 +115,7 @@ def test_data_that_changed_since_the_training_are_refused(digits: Digits, tmp_pa
     data = write_idx(tmp_path / "all", "digits", images[:200], labels[:200])
     run = foveal.train(data, epochs=1.0, threads=1, out=tmp_path / "run")
     write_idx(data, "digits", images[1:201], labels[1:201])
-    with pytest.raises(foveal.DataError, match=r"changed since this run was trained.*1 images are gone.*1 are new"):
+    with pytest.raises(foveal.DataError, match=r"changed since this run was trained.*1 gone \(image \w{16}\); 1 new"):
         foveal.evaluate(run)
 
 

@@ -21,6 +21,9 @@ STANDARD_INPUT = "-"
 def evaluate(
     run: Annotated[Path | None, typer.Argument(help="A run or Classifier folder (default: the newest run).")] = None,
     data: Annotated[str | None, typer.Argument(help="Other data than the run's own.")] = None,
+    images: Annotated[
+        str | None, typer.Option(help="The folder or archive of the files that DATA, a table, names.")
+    ] = None,
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Accept images that the run was trained on.")
     ] = False,
@@ -31,7 +34,9 @@ def evaluate(
     """Test a run on images that it has never seen. Opens the test split, and counts it."""
     from foveal.workflows.evaluate import evaluate as evaluate_workflow
 
-    report = evaluate_workflow(run, data, own=own_class(model), allow_overlap=allow_overlap, threads=threads)
+    report = evaluate_workflow(
+        run, data, images=images, own=own_class(model), allow_overlap=allow_overlap, threads=threads
+    )
     if as_json:
         print_json(report.as_dict())
         return

@@ -9,8 +9,15 @@ import typer
 from foveal.cli.console import AsJson, Threads, print_json, say, table
 
 DataName = Annotated[
-    str | None, typer.Argument(help="A known name (foveal data list) or a folder of images. Default: mnist.")
+    str | None,
+    typer.Argument(help="A known name (foveal data list), a folder, an archive, a table or arrays. Default: mnist."),
 ]
+Images = Annotated[str | None, typer.Option(help="The folder or archive of the files that a table names.")]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(help="A column, or a pattern in file names: images that it gives the same value stay in one split."),
+]
+Channels = Annotated[int | None, typer.Option(help="1 for grey, 3 for colour (default: as the images are).")]
 Model = Annotated[
     str | None, typer.Option(help="A name (foveal model list), layers.toml, or path.py:Class. Default: compact.")
 ]
@@ -28,6 +35,7 @@ Settings = Annotated[
 ]
 ConfigFile = Annotated[Path | None, typer.Option(help="Start from the config.toml of a run.")]
 Out = Annotated[Path | None, typer.Option(help="The folder to write; must not exist yet.")]
+FEW = 10  # reasons of files that were left out, on a terminal
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do not train.")]
 
 
@@ -37,8 +45,11 @@ def train(
     preset: Preset = None,
     as_published: AsPublished = False,
     epochs: Epochs = None,
+    images: Images = None,
     size: Size = None,
     fit: Fit = None,
+    channels: Channels = None,
+    group_by: GroupBy = None,
     seed: Seed = None,
     threads: Threads = None,
     device: Device = None,
@@ -49,13 +60,12 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a network on DATA and write a run folder with its Classifier and pictures."""
-    from foveal.config import merge, parse_settings, read_toml
     from foveal.data.sources import data_name, require_source
-    from foveal.errors import ConfigError
     from foveal.recipes import resolve, without_none
+    from foveal.settings import merge, parse_settings
 
     options: dict[str, Any] = {
-        "data": {"size": size, "fit": fit},
+        "data": {"size": size, "fit": fit, "channels": channels, "images": images, "group_by": group_by},
         "model": {"name": model},
         "training": {"epochs": epochs},
         "preset": preset,
@@ -64,14 +74,7 @@ def train(
         "threads": threads,
         "device": device,
     }
-    if config is not None and (preset is not None or as_published):
-        raise ConfigError(
-            "--config brings every setting of its run, so that --preset and --as-published would change nothing but their "
-            "own names. Leave them out, or leave --config out."
-        )
-    base = read_toml(config) if config else {}
-    if epochs is not None:  # how often validation is measured followed from the epochs of that run
-        base.get("training", {}).pop("validate_every", None)
+    base = _settings_of_a_run(config, preset is not None or as_published, epochs is not None) if config else {}
     source = data or base.get("data", {}).get("source", "mnist")
     said = merge(base, {"data": {"source": source}}, without_none(options), parse_settings(settings or []))
     require_source(source)
@@ -80,6 +83,21 @@ def train(
         _dry_run(resolved, as_json)
     else:
         _train(resolved, out, data_name(source), as_json)
+
+
+def _settings_of_a_run(config: Path, is_recipe_said: bool, is_epochs_said: bool) -> dict[str, Any]:
+    from foveal.errors import ConfigError
+    from foveal.settings import read_toml
+
+    if is_recipe_said:
+        raise ConfigError(
+            "--config brings every setting of its run, so that --preset and --as-published would change nothing but their "
+            "own names. Leave them out, or leave --config out."
+        )
+    base = read_toml(config)
+    if is_epochs_said:  # how often validation is measured followed from the epochs of that run
+        base.get("training", {}).pop("validate_every", None)
+    return base
 
 
 def _train(config: Any, out: Path | None, name: str, as_json: bool) -> None:
@@ -124,6 +142,8 @@ def _dry_run(config: Any, as_json: bool) -> None:
     table(f"{plan['data']}: {len(plan['classes'])} classes", ("split", "images"), rows, right=("images",))
     show_ledger(plan["model"], plan["ledger"])
     say(
+        *(f"left out: {reason}" for reason in plan["refused"][:FEW]),
+        *([f"left out: {len(plan['refused']) - FEW:,} more files"] if len(plan["refused"]) > FEW else []),
         *(f"note: {note}" for note in plan["notes"]),
         f"{plan['updates']:,} updates of {plan['batch_size']} images: {plan['epochs']:.2f} epochs",
         f"estimated {plan['estimated_seconds']:.0f} s of training on {plan['threads']} threads "

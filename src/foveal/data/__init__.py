@@ -1,4 +1,5 @@
-"""From what a person calls "my images" to uint8 pixels: sources, splits, decoding, batches, augmentation.
+"""From what a person calls "my images" to uint8 pixels: sources, splits, decoding, batches, augmentation, the doctor.
 
-Only pixels.py, augment.py and batches.py import torch; this package knows no network and opens no test split.
+`sources` is the way in, `readers/` know the kinds of files, `pixels` decodes; this package knows no network and opens no
+test split.
 """

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Int64, UInt8
-from numpy import ndarray
+from jaxtyping import Int64
 from torch import Generator, Tensor
 
 
@@ -27,9 +26,3 @@ def endless_batches(n: int, batch_size: int, generator: Generator) -> Iterator[I
     starts = [number * batch_size for number in range(1, count)]
     while True:
         yield from torch.tensor_split(torch.randperm(n, generator=generator), starts)
-
-
-def numpy_batches(pixels: UInt8[Tensor, "N C H W"], batch_size: int = 500) -> Iterator[UInt8[ndarray, "B H W C"]]:
-    """The images in order, as NumPy arrays (B, H, W, C), for a LogitsFn."""
-    for batch in torch.split(pixels, batch_size):
-        yield batch.permute(0, 2, 3, 1).contiguous().numpy()

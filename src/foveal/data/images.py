@@ -1,167 +1,132 @@
-"""Labelled images that are not decoded yet, and one picture decoded to fit. NumPy and Pillow, no torch."""
+"""Labelled images that are not decoded yet: which there are, what they are called, what they are told apart by."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from foveal.config import Preprocess
+from foveal.data.tree import Tree
 from foveal.errors import DataError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
-GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")
+MAX_FILE = 1 << 29  # bytes; a sparse file of terabytes would be read into memory
+
+
+@dataclass(frozen=True)
+class Files:
+    """Pictures as they are kept: their names in a tree (a folder or an archive)."""
+
+    tree: Tree
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, index: int) -> bytes:
+        """The bytes of one picture's file. Raises DataError, also for a file that is too large to be a picture."""
+        name = self.names[index]
+        size = self.tree.files[name].size
+        if size > MAX_FILE:
+            raise DataError(
+                f"{self.tree.path(name)} has {size >> 20:,} MB, and files above {MAX_FILE >> 20} are not read as pictures. "
+                "Make it smaller, or remove it."
+            )
+        return self.tree.read(name)
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images with their labels: files, or an array (N, H, W, C) that is in memory already.
+    """Images with their labels. `numbers` say which ones of `images` are meant; image i is `images` number `numbers[i]`.
 
-    `labels` index `classes`. `numbers` say which images of `origin` these are, for names in reports.
+    `images` are files, or an array (N, H, W, C) that is in memory (or mapped) already; sets that were taken out of one
+    another share them. `labels` index `classes`. Images with the same entry in `groups` (a person, a video) must not be
+    divided between splits.
     """
 
-    images: tuple[Path, ...] | UInt8[ndarray, "N H W C"]
-    labels: Int64[ndarray, " N"]
+    images: Files | UInt8[ndarray, "N H W C"]
+    labels: Int64[ndarray, " M"]
     classes: tuple[str, ...]
     origin: str
-    numbers: Int64[ndarray, " N"]
+    numbers: Int64[ndarray, " M"]
+    groups: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: Int64[ndarray, " M"]) -> "ImageSet":
-        """These images only, in this order."""
-        images = tuple(self.images[i] for i in indices) if isinstance(self.images, tuple) else self.images[indices]
-        return replace(self, images=images, labels=self.labels[indices], numbers=self.numbers[indices])
+    def take(self, indices: Int64[ndarray, " L"]) -> "ImageSet":
+        """These images only, in this order; nothing is copied but their labels."""
+        groups = None if self.groups is None else tuple(self.groups[i] for i in indices)
+        return replace(self, labels=self.labels[indices], numbers=self.numbers[indices], groups=groups)
 
     def name(self, index: int) -> str:
-        """How a report calls one image: its path, or its number in the file it came from."""
-        if isinstance(self.images, tuple):
-            return str(self.images[index])
-        return f"{self.origin} #{self.numbers[index]}"
+        """How a report calls one image: its path, or its number in the file that it came from."""
+        number = self.numbers[index]
+        if isinstance(self.images, Files):
+            return self.images.tree.path(self.images.names[number])
+        return f"{self.origin} #{number}"
+
+    @property
+    def names(self) -> list[str]:
+        """The images' names within their folder, archive or array."""
+        if isinstance(self.images, Files):
+            return [self.images.names[number] for number in self.numbers.tolist()]
+        return [f"#{number}" for number in self.numbers.tolist()]
+
+
+Parts = dict[str, ImageSet]  # by "train", "validation" and "test", or "all" where the data do not divide them
 
 
 def image_set(
-    images: Sequence[Path] | UInt8[ndarray, "N H W C"], labels: Sequence[str], classes: tuple[str, ...], origin: str
+    images: Files | UInt8[ndarray, "N H W C"], labels: Sequence[str], classes: tuple[str, ...], origin: str
 ) -> ImageSet:
-    """An ImageSet from one class name an image. Raises DataError when the counts differ."""
+    """An ImageSet of all of `images`, from one class name an image. Raises DataError when the counts differ."""
     if len(images) != len(labels):
         raise DataError(f"{origin} has {len(images)} images but {len(labels)} labels. Each image needs one label.")
     index = {name: number for number, name in enumerate(classes)}
     numbers = np.array([index[name] for name in labels], dtype=np.int64)
-    kept = images if isinstance(images, ndarray) else tuple(images)
-    return ImageSet(kept, numbers, classes, origin, np.arange(len(labels)))
+    return ImageSet(images, numbers, classes, origin, np.arange(len(labels)))
 
 
-def content_ids(images: ImageSet) -> tuple[str, ...]:
-    """A hash of each image's content (its pixels, or its file's bytes): the same image, the same id."""
-    if isinstance(images.images, tuple):
-        return tuple(_digest(_read(path)) for path in images.images)
-    return tuple(_digest(pixels.data) for pixels in np.ascontiguousarray(images.images))
+def with_classes(images: ImageSet, classes: tuple[str, ...], *, known_to: str, remedy: str) -> ImageSet:
+    """The same images with labels that index `classes`. Raises DataError, naming a class that is not among them."""
+    strangers = sorted({images.classes[label] for label in np.unique(images.labels)} - set(classes))
+    if strangers:
+        raise DataError(
+            f"{images.origin} has the class {strangers[0]!r}, which {known_to}. "
+            f"The classes known are: {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}. {remedy}"
+        )
+    index = {name: number for number, name in enumerate(classes)}
+    table = np.array([index.get(name, -1) for name in images.classes], dtype=np.int64)
+    return replace(images, labels=table[images.labels], classes=classes)
 
 
-def _digest(content: bytes | memoryview) -> str:
+def with_training_classes(parts: Parts, remedy: str) -> Parts:
+    """The parts with one list of classes, that of the training images (or of all, or of the first part there is).
+
+    Raises DataError, naming a class that only another part has.
+    """
+    base = parts.get("train") or parts.get("all") or next(iter(parts.values()))
+    lacking = "the training images do not have"
+    return {part: with_classes(each, base.classes, known_to=lacking, remedy=remedy) for part, each in parts.items()}
+
+
+def in_class_order(labels: set[str]) -> tuple[str, ...]:
+    """Class names in order: whole numbers by their value ("2" before "10"), then all others by their letters."""
+    numbers = {name for name in labels if name.isdecimal()}
+    # By length instead of int(), which refuses thousands of digits.
+    by_value = sorted(numbers, key=lambda name: (len(name.lstrip("0")), name.lstrip("0"), name))
+    return (*by_value, *sorted(labels - numbers))
+
+
+def digest(content: bytes | memoryview) -> str:
+    """What tells one content from another: 16 hexadecimal digits of its BLAKE2b hash."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read the image {path}: {error.strerror}. Make it readable, or remove it.") from error
-
-
-def decode(source: Path | BytesIO, preprocess: Preprocess) -> UInt8[ndarray, "H W C"]:
-    """One picture of any format and size as the pixels that a network was trained on.
-
-    Raises DataError with the reason when Pillow cannot read it to the end.
-    """
-    with open_image(source) as image:
-        return fit_image(image, preprocess)
-
-
-def open_image(source: Path | BytesIO) -> Image.Image:
-    """A picture turned as its EXIF orientation says, in mode L or RGB, with transparency laid on white."""
-    try:
-        with Image.open(source) as image:
-            image.load()
-            return _plain_mode(ImageOps.exif_transpose(image))
-    except Exception as error:  # Pillow's decoders raise anything from OSError to struct.error and SyntaxError
-        raise DataError(_reason(source, error)) from error
-
-
-def _reason(source: Path | BytesIO, error: Exception) -> str:
-    name = source if isinstance(source, Path) else "the data given"
-    if isinstance(error, FileNotFoundError):
-        return f"there is no file {name}. Check the path."
-    if isinstance(source, Path) and os.path.isfile(source) and source.stat().st_size == 0:  # noqa: PTH113 -- never raises
-        return f"{name} is empty (0 bytes). Fetch it again, or remove it."
-    is_unknown = isinstance(error, UnidentifiedImageError)  # whose own text shows the address of a stream
-    text = (
-        "it is in no format that Pillow knows" if is_unknown else " ".join(str(error).split()) or type(error).__name__
-    )
-    return f"{name} cannot be read as an image: {text}. Open it in a viewer, fetch it again, or remove it."
-
-
-def _plain_mode(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
-        return _to_8_bits(image)
-    if image.has_transparency_data:
-        laid = Image.new("RGBA", image.size, "white")
-        laid.alpha_composite(image.convert("RGBA"))
-        return laid.convert("L" if image.mode in GREY_MODES else "RGB")
-    return image.convert("L" if image.mode in GREY_MODES else "RGB")
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Sixteen bits, or floats in 0-1, scaled to eight; what already fits into eight bits stays as it is."""
-    values = np.asarray(image, dtype=np.float64)
-    high = values.max(initial=0)
-    scale = 1 / 255 if image.mode == "F" and high <= 1 else 1.0 if high <= 255 else 257.0
-    return Image.fromarray(np.clip(np.round(values / scale), 0, 255).astype(np.uint8))
-
-
-def fit_image(image: Image.Image, preprocess: Preprocess) -> UInt8[ndarray, "H W C"]:
-    """A picture brought to the channels and the size of `preprocess`."""
-    image = image.convert("L" if preprocess.channels == 1 else "RGB")
-    size = (preprocess.width, preprocess.height)
-    if image.size != size:
-        image = _resize(image, size, preprocess.fit)
-    pixels = np.asarray(image, dtype=np.uint8)
-    return pixels.reshape(preprocess.height, preprocess.width, preprocess.channels)
-
-
-def _resize(image: Image.Image, size: tuple[int, int], fit: str) -> Image.Image:
-    # Bilinear in Pillow averages over all pixels that fall into one, so that shrinking leaves no aliases.
-    bilinear = Image.Resampling.BILINEAR
-    if fit == "stretch":
-        return image.resize(size, bilinear)
-    if fit == "crop":
-        return ImageOps.fit(image, size, bilinear)
-    return ImageOps.pad(image, size, bilinear, color=border_colour(image))
-
-
-def border_colour(image: Image.Image) -> int | tuple[int, ...]:
-    """The median of the outermost pixels, per channel: what the background is, so that padding looks like it."""
-    pixels = np.asarray(image)
-    edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    median = np.median(edges, axis=0).astype(int)
-    return int(median) if median.ndim == 0 else tuple(int(value) for value in median)
-
-
-def image_size(path: Path) -> tuple[int, int, bool] | None:
-    """(height, width, is grey) from a file's header, orientation applied; None when it has none that is readable."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            is_turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            is_grey = image.mode in GREY_MODES
-        return (width, height, is_grey) if is_turned else (height, width, is_grey)
-    except Exception:  # the reason is said when the file is decoded
-        return None
+def array_ids(images: UInt8[ndarray, "N H W C"], numbers: Int64[ndarray, " M"]) -> tuple[str, ...]:
+    """The `digest` of each of these images' pixels, read one after another."""
+    is_plain = images.flags.c_contiguous
+    return tuple(digest((images[i] if is_plain else np.ascontiguousarray(images[i])).data) for i in numbers)

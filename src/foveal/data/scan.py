@@ -1,218 +1,195 @@
-"""Folders as people keep them: IDX files side by side, or pictures in one folder a class, perhaps below train/val/test.
-
-The class of a picture is the path of its folder below the root (or below its split), never a position in a listing.
-"""
+"""What a path holds, told by the names of its files, and the reader that knows it."""
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from foveal.data.idx import as_images, read_idx
-from foveal.data.images import EXTENSIONS, ImageSet, image_set
+from foveal.data.images import Parts
+from foveal.data.readers.archives import is_archive, open_archive
+from foveal.data.readers.arrow import is_arrow, scan_arrow
+from foveal.data.readers.cifar import is_cifar, scan_cifar
+from foveal.data.readers.class_folders import is_picture, scan_class_folders, top_files, top_folders
+from foveal.data.readers.idx_files import is_idx, scan_idx
+from foveal.data.readers.numpy_files import is_numpy, scan_numpy
+from foveal.data.readers.svhn import is_svhn, scan_svhn
+from foveal.data.readers.tables import is_table, scan_table
+from foveal.data.split_names import SPLIT_NAMES
+from foveal.data.tree import Stamp, Tree, open_folder, reader
 from foveal.errors import DataError
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-    "t10k": "test",
-}
-LOOKS_LIKE_IDX = re.compile(r"idx\d|ubyte", re.IGNORECASE)
-
-Parts = dict[str, ImageSet]
+# Of a table that says more than the folders do: metadata.csv, HAM10000_metadata.csv, labels.csv.
+TELLING_NAME = re.compile(r"(.*[_\W])?(metadata|labels)", re.IGNORECASE)
+ARRAYS = (".npy", ".npz", ".parquet", ".arrow", ".mat")
 
 
-def scan(root: Path, *, for_testing: bool = False) -> Parts:
-    """The image sets of a folder by part: "train", "validation" and "test", or "all" where it does not divide them.
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table are called, where they cannot be guessed, and where the files are that it names."""
 
-    Raises DataError when the folder is missing, holds no images, or holds a class without any.
+    images: Path | None = None
+    image: str | None = None
+    label: str | None = None
+    split: str | None = None
+    group: str | None = None
+
+
+def scan(path: Path, columns: Columns | None = None, *, for_testing: bool = False) -> Parts:
+    """The image sets of a folder, an archive, a table or a file of arrays: by "train", "validation" and "test", or "all".
+
+    Raises DataError when nothing is there, or nothing that foveal reads.
     """
-    if not os.path.exists(root):  # noqa: PTH110 - Path.exists raises where a folder above may not be entered
-        raise DataError(f"there is no folder {root}. Check the path; known data sets are listed by: foveal data list")
-    if not root.is_dir():
-        raise DataError(
-            f"{root} is a file; foveal reads a folder of IDX files or a folder with one sub-folder a class. "
-            "Unpack it and name the folder."
-        )
-    folders, files = _children(root)
-    if any(LOOKS_LIKE_IDX.search(file.name) for file in files):
-        return scan_idx(root, files, for_testing=for_testing)
-    if len(folders) == 1 and not _pictures(files) and not _is_split(folders[0]) and not _holds_pictures(folders[0]):
-        return scan(folders[0], for_testing=for_testing)  # an archive unpacked into a folder of its own
-    if any(_is_split(folder) and _children(folder)[0] for folder in folders):
-        return _scan_splits(_split_folders(root, folders, for_testing))
-    return {"all": _scan_classes(root, None)}
+    columns = columns or Columns()
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a folder above may not be entered
+        raise DataError(f"there is no folder {path}. Check the path; known data sets are listed by: foveal data list")
+    if path.is_dir():
+        return scan_tree(open_tree(path), columns, for_testing=for_testing)
+    if is_table(path.name):
+        images = open_tree(columns.images or path.parent)
+        return _scan_table(_single_file(path).read(path.name), str(path), images, columns, for_testing)
+    tree = _single_file(path)
+    if is_numpy(tree.files) or is_arrow(tree.files) or is_svhn(tree.files):  # before archives: an .npz is a zip too
+        return scan_tree(tree, columns, for_testing=for_testing)
+    if is_archive(path):
+        return scan_tree(open_tree(path), columns, for_testing=for_testing)
+    raise DataError(
+        f"{path} is a file that foveal does not read as data. It reads folders of images, archives (.zip, .tar, .tar.gz), "
+        "tables (.csv, .tsv, .jsonl), .npz, .npy, .parquet and .mat; for IDX and CIFAR files name their folder."
+    )
 
 
-def _is_split(folder: Path) -> bool:
-    return folder.name.lower() in SPLIT_NAMES
+def open_tree(path: Path) -> Tree:
+    """The files of a folder or an archive. Raises DataError."""
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a folder above may not be entered
+        raise DataError(f"there is no folder or archive {path}. Check the path of the images (--images).")
+    return open_archive(path) if path.is_file() else open_folder(path)
 
 
-def _holds_pictures(folder: Path) -> bool:
-    return bool(_pictures(_children(folder)[1]))
+def scan_tree(tree: Tree, columns: Columns, *, for_testing: bool = False) -> Parts:
+    """The image sets of a folder or an archive, whatever kind its files are of. Raises DataError.
 
-
-def _split_folders(root: Path, folders: list[Path], for_testing: bool) -> dict[str, Path]:
-    """The folder of each split. Raises DataError when what lies side by side are not splits, each once, with train."""
-    splits: dict[str, Path] = {}
-    for folder in folders:
-        if not _is_split(folder):
-            raise DataError(
-                f"{root} has the folder {folder.name!r} beside splits such as {next(filter(_is_split, folders)).name!r}. "
-                "A folder holds train, val and test, or classes, not both. Move or remove it."
-            )
-        part = SPLIT_NAMES[folder.name.lower()]
-        if part in splits:
-            raise DataError(
-                f"{root} has two folders of {part} images, {splits[part].name!r} and {folder.name!r}. Keep one of them."
-            )
-        splits[part] = folder
-    if "train" not in splits and not for_testing:
-        raise DataError(
-            f"{root} has {', '.join(splits)} images but no folder 'train'. Add it, or name one of them alone."
-        )
-    return splits
-
-
-def _children(folder: Path) -> tuple[list[Path], list[Path]]:
-    try:
-        seen = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
-    except OSError as error:
-        raise DataError(f"cannot list the folder {folder}: {error.strerror}. Make it readable.") from error
-    return [path for path in seen if path.is_dir()], [path for path in seen if path.is_file()]
-
-
-def _pictures(files: Iterable[Path]) -> list[Path]:
-    return [file for file in files if file.suffix.lower() in EXTENSIONS]
-
-
-def _scan_splits(splits: dict[str, Path]) -> Parts:
-    classes = _scan_classes(splits["train"], None).classes if "train" in splits else None
-    parts = {part: _scan_classes(folder, classes if part != "train" else None) for part, folder in splits.items()}
-    return {part: parts[part] for part in ("train", "validation", "test") if part in parts}
-
-
-def _scan_classes(root: Path, known: tuple[str, ...] | None) -> ImageSet:
-    """Every picture below `root`, its class the path of its folder; with `known`, no other class is accepted."""
-    by_class: dict[str, list[Path]] = {}
-    empty: list[Path] = []
-    for folder in sorted(path for path in (root, *root.rglob("*")) if path.is_dir() and not _is_hidden(path, root)):
-        inner, files = _children(folder)
-        pictures = _pictures(files)
-        if pictures and folder != root:
-            by_class[folder.relative_to(root).as_posix()] = pictures
-        elif not inner and folder != root:
-            empty.append(folder)
-    if not by_class:
-        raise DataError(
-            f"{root} has no folder with images in it: {_what_is_there(root)}. foveal reads one sub-folder a class with files "
-            f"that end in {', '.join(EXTENSIONS)}, or IDX files. Name the folder above the class folders."
-        )
-    for name in by_class:
-        if name.encode(errors="replace") != name.encode(errors="surrogateescape"):
-            raise DataError(f"the name of the class folder {name!r} is not UTF-8, so no file can hold it. Rename it.")
-    if empty:
-        raise DataError(f"the class folder {empty[0]} has no image. Put images into it, or remove it.")
-    classes = tuple(sorted(by_class)) if known is None else known
-    strangers = sorted(set(by_class) - set(classes))
-    if strangers:
-        raise DataError(
-            f"{root} has the class {strangers[0]!r}, which the training images do not have. "
-            f"Their classes are: {', '.join(classes[:20])}. Rename or remove that folder."
-        )
-    paths = [path for name in sorted(by_class) for path in by_class[name]]
-    labels = [name for name in sorted(by_class) for _ in by_class[name]]
-    return image_set(paths, labels, classes, str(root))
-
-
-def _is_hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in path.relative_to(root).parts)
-
-
-def _what_is_there(root: Path) -> str:
-    folders, files = _children(root)
-    return f"{len(folders)} sub-folders and {len(files)} files, {len(_pictures(files))} of them images"
-
-
-def scan_idx(
-    root: Path,
-    files: list[Path],
-    class_names: tuple[str, ...] | None = None,
-    sha256: Mapping[str, str] | None = None,
-    *,
-    for_testing: bool = False,
-) -> Parts:
-    """The image sets of a folder of IDX files, matched by name: `X-images-idx3-ubyte` with `X-labels-idx1-ubyte`.
-
-    Classes are called by the numbers that the labels hold unless `class_names` are given. Raises DataError.
+    A table comes first where it says more of the pictures than their folders do; then pictures in class folders, unless
+    arrays outnumber them; then arrays, and at last a table whose images are nowhere, for it says which those are.
     """
-    sums = sha256 or {}
-    arrays = {file: read_idx(file, sums.get(file.name)) for file in files if LOOKS_LIKE_IDX.search(file.name)}
-    images = {file: array for file, array in arrays.items() if array.ndim > 1}
-    labels = {_stem(file): array for file, array in arrays.items() if array.ndim == 1}
-    parts: Parts = {}
-    for file, array in images.items():
-        part = _part_of(file, len(images))
-        if part in parts:
-            raise DataError(
-                f"{root} holds more than one set of {part} images ({parts[part].origin} and {file}). "
-                "Put each data set into a folder of its own."
-            )
-        if _stem(file) not in labels:
-            raise DataError(f"{file} has no labels file beside it. Add {_labels_name(file)}.")
-        names = [str(value) for value in labels[_stem(file)]]
-        parts[part] = _idx_set(file, as_images(array, file), names, class_names)
-    if not parts:
-        raise DataError(f"{root} has labels but no images. Add the file of images, whose name has idx3 in it.")
-    return _with_one_list_of_classes(parts, for_testing)
+    table = _table_of(tree)
+    if table is not None and (columns.images or any(map(is_picture, tree.files))):
+        return _scan_tree_table(tree, table, columns, for_testing)
+    if table is None and columns.images is not None and _wrapped(tree) is None:
+        raise DataError(
+            f"{tree.origin} has no table, so that --images {columns.images} names nothing. Leave it out, or name the table."
+        )
+    if not _has_class_folders(tree):
+        parts = _scan_arrays(tree, columns, for_testing)
+        if parts is not None:
+            return parts
+    if table is not None:
+        return _scan_tree_table(tree, table, columns, for_testing)
+    inner = _wrapped(tree)
+    if inner is not None:
+        return scan_tree(inner, columns, for_testing=for_testing)
+    _require_class_folders(tree)
+    return scan_class_folders(tree, for_testing=for_testing)
 
 
-def _idx_set(file: Path, pixels: object, names: list[str], class_names: tuple[str, ...] | None) -> ImageSet:
-    classes = tuple(sorted(set(names), key=int))
-    images = image_set(pixels, names, classes, str(file))  # type: ignore[arg-type]
-    if class_names is None:
-        return images
-    renamed = [class_names[int(name)] for name in names]
-    return image_set(pixels, renamed, class_names, str(file))  # type: ignore[arg-type]
+def _scan_arrays(tree: Tree, columns: Columns, for_testing: bool) -> Parts | None:
+    """The image sets of files of arrays, or of encoded images; None where there are none of them."""
+    if is_idx(tree):
+        return scan_idx(tree, for_testing=for_testing)
+    for is_kind, read in ((is_cifar, scan_cifar), (is_svhn, scan_svhn)):
+        if is_kind(tree.files):
+            return read(tree)
+    if is_numpy([name for name in tree.files if not is_picture(name)]):
+        return scan_numpy(tree)
+    if is_arrow(tree.files):
+        group = columns.group
+        return scan_arrow(
+            tree, image_column=columns.image, label_column=columns.label, group_column=group, for_testing=for_testing
+        )
+    return None
 
 
-def _labels_name(file: Path) -> str:
-    return re.sub(r"idx\d", "idx1", file.name.replace("images", "labels"))
+def _has_class_folders(tree: Tree) -> bool:
+    """Whether pictures lie in two folders or more, and arrays beside them (embeddings.npy) are not more than they are."""
+    folders = _folders_of_pictures(tree)
+    arrays = sum(name.lower().endswith(ARRAYS) for name in tree.files)
+    return len(folders.keys() - {""}) > 1 and not _are_splits(folders) and folders.total() - folders[""] >= arrays
 
 
-def _stem(file: Path) -> str:
-    name = file.name.lower().removesuffix(".gz")
-    return re.sub(r"images|labels|idx\d|ubyte|[-._]", "", name)
+def _folders_of_pictures(tree: Tree) -> Counter[str]:
+    """How many pictures lie in each folder, "" being the root."""
+    return Counter(name.rpartition("/")[0] for name in tree.files if is_picture(name))
 
 
-def _part_of(file: Path, count: int) -> str:
-    words = re.split(r"[-._\s]", file.name.lower())
-    for word in words:
-        if word in SPLIT_NAMES:
-            return SPLIT_NAMES[word]
-    if count == 1:
-        return "all"
-    raise DataError(f"{file} does not say by its name whether it is train or test. Rename it: train-..., test-...")
+def _are_splits(folders: Iterable[str]) -> bool:
+    return all(folder.lower() in ("", *SPLIT_NAMES) for folder in folders)
 
 
-def _with_one_list_of_classes(parts: Parts, for_testing: bool) -> Parts:
-    """The same parts, all with the classes of the training images; DataError names a class that only others have."""
-    base = parts.get("train") or parts.get("all") or (next(iter(parts.values())) if for_testing else None)
-    if base is None:
-        raise DataError(f"there are {', '.join(parts)} images but no training images. Add them.")
-    unified = {}
-    for part, images in parts.items():
-        names = [images.classes[label] for label in images.labels]
-        strangers = set(names) - set(base.classes)
-        if strangers:
-            raise DataError(
-                f"{images.origin} has the class {sorted(strangers)[0]!r}, which the training images do not have. "
-                f"Their classes are: {', '.join(base.classes[:20])}."
-            )
-        unified[part] = image_set(images.images, names, base.classes, images.origin)
-    return unified
+def _wrapped(tree: Tree) -> Tree | None:
+    """The one folder at the top that holds everything, as an archive unpacked into a folder of its own has it."""
+    folders = top_folders(tree)
+    if len(folders) != 1 or any(map(is_picture, top_files(tree))) or folders[0].lower() in SPLIT_NAMES:
+        return None
+    inner = below(tree, folders[0])
+    return inner if _table_of(inner) is not None or not any(map(is_picture, top_files(inner))) else None
+
+
+def _require_class_folders(tree: Tree) -> None:
+    """Raise DataError where only a table can say the classes: for pictures right in splits, or in one folder beside tables."""
+    folders = _folders_of_pictures(tree)
+    tables = [name for name in top_files(tree) if is_table(name)]
+    if (folders.keys() - {""} and _are_splits(folders)) or (len(folders) == 1 and tables):
+        likely = next((name for name in tables if "train" in name.lower()), tables[0] if tables else None)
+        raise DataError(
+            f"{tree.origin} has its images right in {' and '.join(folder or 'it' for folder in sorted(folders))}, so that no "
+            "folder says their classes. Put them into one folder a class, or name the table that says them"
+            f"{'' if likely is None else f', perhaps {tree.path(likely)}'}."
+        )
+
+
+def below(tree: Tree, folder: str) -> Tree:
+    """A folder of a tree, as a tree."""
+    prefix = f"{folder}/"
+    read = tree.read
+    return Tree(
+        tree.origin / folder,
+        {name.removeprefix(prefix): stamp for name, stamp in tree.files.items() if name.startswith(prefix)},
+        lambda name: read(prefix + name),
+        tuple(each.removeprefix(prefix) for each in tree.empty if each.startswith(prefix)),
+    )
+
+
+def _table_of(tree: Tree) -> str | None:
+    """The table at the top that describes the pictures: metadata.csv or labels.csv, else the only one where no folders do.
+
+    Folders do not where all pictures lie in one of them (train.csv and train/), or in none.
+    """
+    tables = [name for name in top_files(tree) if is_table(name)]
+    named = [name for name in tables if TELLING_NAME.fullmatch(name.rpartition(".")[0])]
+    if len(named) == 1:
+        return named[0]
+    return tables[0] if len(tables) == 1 and len(_folders_of_pictures(tree)) < 2 else None
+
+
+def _scan_tree_table(tree: Tree, table: str, columns: Columns, for_testing: bool) -> Parts:
+    images = open_tree(columns.images) if columns.images else tree
+    return _scan_table(tree.read(table), tree.path(table), images, columns, for_testing)
+
+
+def _scan_table(content: bytes, origin: str, images: Tree, columns: Columns, for_testing: bool) -> Parts:
+    return scan_table(
+        content,
+        origin,
+        images,
+        image_column=columns.image,
+        label_column=columns.label,
+        split_column=columns.split,
+        group_column=columns.group,
+        for_testing=for_testing,
+    )
+
+
+def _single_file(path: Path) -> Tree:
+    stat = path.stat()
+    return Tree(path.parent, {path.name: Stamp(stat.st_size, stat.st_mtime_ns)}, reader(path.parent))

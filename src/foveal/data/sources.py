@@ -1,18 +1,18 @@
-"""One way in for every kind of data: a known name, a folder, or NumPy arrays."""
+"""One way in for every kind of data: a known name, a path, or arrays in memory."""
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import UInt8
-from numpy import ndarray
-
-from foveal.data.images import ImageSet, image_set
-from foveal.data.known import DATASETS, locate
-from foveal.data.scan import Parts, scan, scan_idx
+from foveal.data.groups import with_groups
+from foveal.data.images import ImageSet, Parts, image_set, in_class_order, with_training_classes
+from foveal.data.in_memory import names_of, pixels_of
+from foveal.data.known import DATASETS
+from foveal.data.known_files import scan_known
+from foveal.data.scan import Columns, scan
 from foveal.errors import DataError, closest
 
 Arrays = tuple[Any, Any]
@@ -45,7 +45,10 @@ def data_name(source: Source | Any) -> str:
     """How runs on this data are called, without reading it."""
     if not isinstance(source, str | Path):
         return ARRAYS
-    return str(source) if str(source) in DATASETS else Path(source).resolve().name
+    if str(source) in DATASETS:
+        return str(source)
+    path = Path(source).resolve()
+    return path.name if os.path.isdir(path) else re.sub(r"(\.tar)?\.\w+$", "", path.name)  # noqa: PTH112 -- never raises
 
 
 def require_source(source: str | Path) -> None:
@@ -53,21 +56,32 @@ def require_source(source: str | Path) -> None:
     # os.path, as Path.exists raises for names that are too long or hold a zero byte.
     if str(source) not in DATASETS and not os.path.exists(source):  # noqa: PTH110
         raise DataError(
-            f"there is no data set or folder called {str(source)!r}. {closest(str(source), DATASETS)} "
+            f"there is no data set, folder or file called {str(source)!r}. {closest(str(source), DATASETS)} "
             "Data of your own is a path: foveal train path/to/folder"
         )
 
 
-def open_data(source: Source | Any, *, for_testing: bool = False) -> Data:
-    """The images of a known name, a folder, `(images, labels)` or `{"train": (images, labels), "test": ...}`.
+def open_data(
+    source: Source | Any, columns: Columns | None = None, *, group_by: str | None = None, for_testing: bool = False
+) -> Data:
+    """The images of a known name, a path of any kind, `(images, labels)` or `{"train": (images, labels), "test": ...}`.
 
-    Nothing is decoded yet. Data `for_testing` need no training images and may be of one class. Raises DataError for
-    unknown names (with the closest known ones), data without images or with one class, and labels of another number.
+    Nothing is decoded yet. `group_by` is a pattern in file names, or a column of a table, that tells which images belong
+    together. Data `for_testing` need no training images and may be of one class. Raises DataError for unknown names
+    (with the closest known ones), data without images or with one class, and labels of another number.
     """
+    columns = columns or Columns()
     if isinstance(source, str | Path):
-        data = Data(data_name(source), _parts_on_disk(source, for_testing))
+        data = Data(data_name(source), _parts_on_disk(source, columns, group_by, for_testing))
     else:
         data = Data(ARRAYS, _parts_of_arrays(source, for_testing))
+    if not for_testing and data.parts.keys().isdisjoint(("train", "all")):
+        raise DataError(
+            f"{data.name}: there are {' and '.join(data.parts)} images but no training images. Add them, or test a run on "
+            f"these: foveal evaluate RUN {source}"
+        )
+    if group_by is not None:
+        data = replace(data, parts=_grouped(data, group_by))
     if len(data.classes) < 2 and not for_testing:
         raise DataError(
             f"{data.name} has one class only ({data.classes[0]!r}); telling classes apart needs two or more. "
@@ -76,13 +90,15 @@ def open_data(source: Source | Any, *, for_testing: bool = False) -> Data:
     return data
 
 
-def _parts_on_disk(source: str | Path, for_testing: bool) -> Parts:
+def _grouped(data: Data, group_by: str) -> Parts:
+    return {part: with_groups(each, group_by, is_expected=each is data.base) for part, each in data.parts.items()}
+
+
+def _parts_on_disk(source: str | Path, columns: Columns, group_by: str | None, for_testing: bool) -> Parts:
     if str(source) in DATASETS:
-        known = DATASETS[str(source)]
-        folder = locate(str(source))
-        return scan_idx(folder, [folder / name for name in known.sha256], known.classes, known.sha256)
+        return scan_known(str(source))
     require_source(source)
-    return scan(Path(source), for_testing=for_testing)
+    return scan(Path(source), replace(columns, group=group_by), for_testing=for_testing)
 
 
 def _parts_of_arrays(source: Any, for_testing: bool) -> Parts:
@@ -99,65 +115,7 @@ def _parts_of_arrays(source: Any, for_testing: bool) -> Parts:
     if len(pairs) > 1 and "all" in pairs:
         raise DataError("the arrays have the part 'all' beside 'train'. Leave it out, or give it alone.")
     named = {part: (pixels_of(images), names_of(labels)) for part, (images, labels) in pairs.items()}
-    base = named["train"] if "train" in named else next(iter(named.values()))
-    classes = tuple(sorted(set(base[1]), key=lambda name: (len(name), name) if name.isdigit() else (0, name)))
-    for part, (_, names) in named.items():
-        strangers = set(names) - set(classes)
-        if strangers:
-            raise DataError(f"the {part} labels have {sorted(strangers)[0]!r}, which the training labels do not have.")
-    return {part: image_set(pixels, names, classes, part) for part, (pixels, names) in named.items()}
-
-
-def pixels_of(images: Any) -> UInt8[ndarray, "N H W C"]:
-    """Images in memory as uint8 (N, H, W, C): from (N, H, W), (N, H, W, C) or (N, C, H, W); floats in 0-1 or 0-255.
-
-    Raises DataError for other shapes and for values that are not finite or out of range.
-    """
-    array = _as_array(images, "images", "Bring them to one size first.")
-    if array.ndim == 3:
-        array = array[..., None]
-    elif array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
-        array = array.transpose(0, 2, 3, 1)
-    if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape:
-        raise DataError(
-            f"the images have shape {np.shape(images)}; expected (N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W), "
-            "with at least one image. Reshape them."
-        )
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    if array.dtype.kind not in "uifb":
-        raise DataError(f"the images have the type {array.dtype}; expected numbers 0-255 or 0-1. Convert them.")
-    values = array.astype(np.float64)
-    low, high = values.min(), values.max()
-    if not np.isfinite([low, high]).all() or low < 0 or high > 255:
-        raise DataError(f"the pixels run from {low} to {high}; expected 0 to 255, or 0 to 1. Scale them first.")
-    is_unit = array.dtype.kind == "b" or (array.dtype.kind == "f" and high <= 1)
-    return np.ascontiguousarray(np.round(values * (255 if is_unit else 1)).astype(np.uint8))
-
-
-def _as_array(values: Any, what: str, remedy: str) -> ndarray:
-    if hasattr(values, "detach"):  # a torch tensor, perhaps with gradients, perhaps on a GPU
-        values = values.detach().cpu()
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise DataError(f"the {what} are not all of one size, so that they are no array. {remedy}") from error
-
-
-def names_of(labels: Any) -> list[str]:
-    """Class names from labels in memory: whole numbers or text, one an image. Raises DataError for anything else."""
-    array = _as_array(labels, "labels", "Give one number or name an image.")
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise DataError(
-            f"the labels have shape {array.shape}; expected one number or name an image, (N,). "
-            "From one-hot rows, take labels.argmax(axis=1)."
-        )
-    if array.dtype.kind == "f" and np.isfinite(array).all() and np.all(array == np.round(array)):
-        array = array.astype(np.int64)
-    if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8", "replace")
-    if array.dtype.kind not in "iubUO":
-        raise DataError(f"the labels have the type {array.dtype}; expected whole numbers or names.")
-    return [str(value) for value in array.tolist()]
+    parts = {
+        part: image_set(pixels, names, in_class_order(set(names)), part) for part, (pixels, names) in named.items()
+    }
+    return with_training_classes(parts, "Remove those images, or add some to the training images.")

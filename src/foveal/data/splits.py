@@ -1,24 +1,29 @@
-"""Who is learnt from, who chooses, who calibrates and who is only tested: disjoint, stratified, seeded, on record.
+"""Who is learnt from, who chooses, who calibrates and who is only tested: disjoint, stratified, grouped, seeded.
 
-What the data bring with them is kept; only what is missing is carved out of the training images. Images with the same
-content always stay together, so that no copy of a training image can be tested on.
+What the data bring with them is kept; only what is missing is carved out of the training images. Images that belong
+together (copies, photos of one person) always stay together, so that no copy of a training image can be tested on.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
 from numpy import ndarray
 
-from foveal.data.images import ImageSet, content_ids
+from foveal.data.carve import carve
+from foveal.data.changes import what_changed
+from foveal.data.groups import components
+from foveal.data.images import ImageSet
 from foveal.data.sources import Data
 from foveal.errors import DataError
+from foveal.run import SPLITS_FORMAT
 
 CARVED = ("test", "validation", "calibration")
+SPLITS = ("train", "validation", "calibration", "test")
 DEFAULT_SHARE, DEFAULT_CAP = 0.1, 2500  # of the training images, for validation and calibration each
+Ids = Mapping[str, tuple[str, ...]]  # content ids of the images of each part of the data
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Splits:
     """The four disjoint splits, the content ids of their images, and what identifies the data set as a whole."""
 
     sets: Mapping[str, ImageSet]
-    ids: Mapping[str, tuple[str, ...]]
+    ids: Ids
     fingerprint: str
 
     @property
@@ -50,28 +55,49 @@ class Splits:
         return self.sets["test"]
 
     def as_dict(self) -> dict[str, Any]:
-        """The splits as plain values, for splits.json."""
-        return {"format": 1, "fingerprint": self.fingerprint, "splits": {k: list(v) for k, v in self.ids.items()}}
+        """The splits as plain values, for splits.json: of each image its name, class and content id."""
+        return {
+            "format": SPLITS_FORMAT,
+            "fingerprint": self.fingerprint,
+            "classes": list(self.train.classes),
+            "splits": {
+                name: {"names": images.names, "labels": images.labels.tolist(), "ids": list(self.ids[name])}
+                for name, images in self.sets.items()
+            },
+        }
+
+
+def base_part(data: Data) -> str:
+    """The part that missing splits are carved out of: "train", or "all"."""
+    return next(part for part in ("train", "all") if part in data.parts)
 
 
 def split(
-    data: Data, *, validation: float | None = None, calibration: float | None = None, test: float = 0.1, seed: int = 0
+    data: Data,
+    ids: Ids,
+    *,
+    validation: float | None = None,
+    calibration: float | None = None,
+    test: float = 0.1,
+    seed: int = 0,
+    pixel_ids: Sequence[Hashable] | None = None,
 ) -> Splits:
     """The splits of a data set. A size below 1 is a share of the training images, otherwise a number of images;
     None is a tenth, and at most 2,500. Splits that the data bring are kept whole.
 
-    Raises DataError when a class would be left without a training image.
+    Images of the base part with one content id, one pixel id or one group stay together. Raises DataError when a class
+    would be left without a training image.
     """
-    ids = {part: content_ids(images) for part, images in data.parts.items()}
     base = data.base
-    base_ids = np.array(next(ids[part] for part in ("train", "all") if part in ids))
+    part = base_part(data)
+    together = components(*[key for key in (ids[part], pixel_ids, base.groups) if key is not None])
     sizes = {"test": test, "validation": validation, "calibration": calibration}
     owner = np.full(len(base), "train", dtype="U11")
     for name in CARVED:
         free = np.flatnonzero(owner == "train")
         if name not in data.parts and len(free):
             count = _count(sizes[name], len(base) if name == "test" else len(free))
-            owner[carve(base.labels, base_ids, free, count, seed)] = name
+            owner[carve(base.labels, together, free, count, seed)] = name
     _require_each_class(base, owner)
     return _assemble(data, ids, owner)
 
@@ -85,51 +111,6 @@ def _count(size: float | None, available: int) -> int:
     return count
 
 
-def carve(
-    labels: Int64[ndarray, " N"], ids: ndarray, free: Int64[ndarray, " M"], count: int, seed: int
-) -> Int64[ndarray, " C"]:
-    """About `count` of the `free` images, each class in its share (largest remainder), whole groups of equal ids.
-
-    Every class keeps at least one image that is not taken; but for that, and for copies, exactly `count` are.
-    """
-    generator = np.random.default_rng([seed, count, len(free)])
-    classes, sizes = np.unique(labels[free], return_counts=True)
-    wanted = _apportion(sizes, count)
-    taken: list[ndarray] = []
-    for label, quota in zip(classes, wanted.tolist(), strict=True):
-        members = generator.permutation(free[labels[free] == label])
-        _, group = np.unique(ids[members], return_inverse=True)
-        if group.max(initial=-1) + 1 == len(members):
-            taken.append(members[:quota])
-        else:
-            taken.append(_whole_groups(members, group, quota))
-    chosen = np.concatenate(taken) if taken else np.empty(0, dtype=np.int64)
-    # Copies that carry another label must move along with the image they are a copy of.
-    moved: ndarray = np.sort(free[np.isin(ids[free], ids[chosen])]).astype(np.int64)
-    return moved
-
-
-def _apportion(sizes: Int64[ndarray, " K"], count: int) -> Int64[ndarray, " K"]:
-    """`count` seats shared in proportion to `sizes` by largest remainder, and never the whole of a class."""
-    exact = sizes * (count / max(1, sizes.sum()))
-    seats = np.floor(exact).astype(np.int64)
-    order = np.argsort(-(exact - seats), kind="stable")
-    seats[order[: count - int(seats.sum())]] += 1
-    return np.asarray(np.minimum(seats, sizes - 1))
-
-
-def _whole_groups(members: ndarray, group: ndarray, quota: int) -> ndarray:
-    kept: list[int] = []
-    groups = list(dict.fromkeys(group.tolist()))  # in the order of the shuffled members
-    for number in groups:
-        if len(kept) == quota:
-            break
-        inside = np.flatnonzero(group == number)
-        if len(kept) + len(inside) <= quota:
-            kept.extend(inside.tolist())
-    return members[np.array(kept, dtype=np.int64)]
-
-
 def _require_each_class(base: ImageSet, owner: ndarray) -> None:
     left = np.bincount(base.labels[owner == "train"], minlength=len(base.classes))
     if left.min() == 0:
@@ -137,21 +118,21 @@ def _require_each_class(base: ImageSet, owner: ndarray) -> None:
         raise DataError(f"the class {name!r} has no training image once the other splits are filled. Add images to it.")
 
 
-def _assemble(data: Data, ids: Mapping[str, tuple[str, ...]], owner: ndarray) -> Splits:
-    base_part = "train" if "train" in data.parts else "all"
+def _assemble(data: Data, ids: Ids, owner: ndarray) -> Splits:
+    part = base_part(data)
     sets: dict[str, ImageSet] = {}
     split_ids: dict[str, tuple[str, ...]] = {}
-    for name in ("train", "validation", "calibration", "test"):
+    for name in SPLITS:
         if name in data.parts and name != "train":
             sets[name], split_ids[name] = data.parts[name], ids[name]
         else:
             indices = np.flatnonzero(owner == name)
             sets[name] = data.base.take(indices)
-            split_ids[name] = tuple(ids[base_part][i] for i in indices)
+            split_ids[name] = tuple(ids[part][i] for i in indices)
     return Splits(sets, split_ids, fingerprint(data, ids))
 
 
-def fingerprint(data: Data, ids: Mapping[str, tuple[str, ...]]) -> str:
+def fingerprint(data: Data, ids: Ids) -> str:
     """What identifies a data set: a hash of its images' content, labels and parts, whatever their order."""
     lines = sorted(
         f"{part} {image_id} {images.classes[label]}"
@@ -161,28 +142,18 @@ def fingerprint(data: Data, ids: Mapping[str, tuple[str, ...]]) -> str:
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def restore(data: Data, saved: Mapping[str, Any]) -> Splits:
-    """The very splits that a run was trained with, found again by content. Raises DataError when the data changed."""
-    ids = {part: content_ids(images) for part, images in data.parts.items()}
+def restore(data: Data, ids: Ids, saved: Mapping[str, Any]) -> Splits:
+    """The very splits that a run was trained with, found again by content.
+
+    Raises DataError, naming what changed, when the data are not what they were.
+    """
     now = fingerprint(data, ids)
     if now != saved["fingerprint"]:
-        raise DataError(_what_changed(ids, saved, now))
-    base_ids = next(ids[part] for part in ("train", "all") if part in ids)
-    where = {i: name for name in CARVED if name not in data.parts for i in saved["splits"][name]}
-    owner = np.array([where.get(i, "train") for i in base_ids], dtype="U11")
+        changes = what_changed(data.parts, ids, saved)
+        raise DataError(
+            f"the data changed since this run was trained (fingerprint {saved['fingerprint']} then, {now} now): "
+            f"{'; '.join(changes)}. Train again, or bring back the data as it was."
+        )
+    where = {i: name for name in CARVED if name not in data.parts for i in saved["splits"][name]["ids"]}
+    owner = np.array([where.get(i, "train") for i in ids[base_part(data)]], dtype="U11")
     return _assemble(data, ids, owner)
-
-
-def _what_changed(ids: Mapping[str, tuple[str, ...]], saved: Mapping[str, Any], now: str) -> str:
-    before = {i for members in saved["splits"].values() for i in members}
-    after = {i for members in ids.values() for i in members}
-    gone, new = len(before - after), len(after - before)
-    what = (
-        f"{gone} images are gone or were edited, {new} are new"
-        if gone or new
-        else "the images are the same, but labels, splits or the number of copies differ"
-    )
-    return (
-        f"the data changed since this run was trained (fingerprint {saved['fingerprint']} then, {now} now): {what}. "
-        "Train again, or bring back the data as it was."
-    )

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from torch import nn
 
-from foveal.config import Frozen, LayerSpec, parse_config, read_toml
+from foveal.config import Frozen, LayerSpec
 from foveal.errors import ConfigError, closest
 from foveal.models.blocks import MedianPool2d, SumPool2d
 from foveal.models.shapes import Shape, formula_of, show
+from foveal.settings import parse_config, read_toml
 
 POOLS: dict[str, Callable[..., nn.Module]] = {
     "max_pool": nn.MaxPool2d,

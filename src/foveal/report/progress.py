@@ -1,11 +1,11 @@
-"""The progress bar of a training: on a terminal, and nowhere else."""
+"""Progress bars of a training and of counting through images: on a terminal, and nowhere else."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from foveal.training.fit import Record
 
@@ -45,3 +45,16 @@ def progress_bar(updates: int, epochs: float, batch_size: int) -> Iterator[Calla
             )
 
         yield show
+
+
+@contextmanager
+def counting_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with how many of how many are done; a bar on stderr once the first call comes."""
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=10), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=None, visible=False)
+        yield lambda done, total: progress.update(task, completed=done, total=total, visible=True)

@@ -1,7 +1,7 @@
 """The training loop, as a generator: whoever iterates draws progress, keeps weights and stops. There is no Trainer."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -9,11 +9,17 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from foveal.data.augment import Augmentation
+from foveal.data.augment.pipeline import Augmentation
 from foveal.data.batches import endless_batches, updates_per_epoch
+from foveal.data.mapped import Images, cut, in_order
 from foveal.errors import TrainingError
 from foveal.training.optim import Loss
 from foveal.training.schedule import Schedule
+
+# Called as mix(pixels, labels, generator): mixed pixels and, for each, the share of every class.
+Mix = Callable[
+    [UInt8[Tensor, "B C H W"], Int64[Tensor, " B"], Generator], tuple[UInt8[Tensor, "B C H W"], Float[Tensor, "B K"]]
+]
 
 
 @dataclass
@@ -45,12 +51,13 @@ class Record:
 
 def fit(
     state: TrainState,
-    train: tuple[UInt8[Tensor, "N C H W"], Int64[Tensor, " N"]],
-    val: tuple[UInt8[Tensor, "M C H W"], Int64[Tensor, " M"]] | None,
+    train: tuple[Images, Int64[Tensor, " N"]],
+    val: tuple[Images, Int64[Tensor, " M"]] | None,
     *,
     loss: Loss,
     schedule: Schedule,
     augment: Augmentation,
+    mix: Mix | None = None,
     batch_size: int,
     updates: int,
     report_every: int,
@@ -58,6 +65,9 @@ def fit(
     clip_norm: float | None = None,
 ) -> Iterator[Record]:
     """Train up to `updates` updates, yielding a Record every `report_every`, at each validation and at the end.
+
+    `augment` changes each image of a batch, then `mix` makes images and targets of two each; the accuracy of a Record then
+    counts the label of the image that was laid first.
 
     Raises TrainingError, naming epoch and batch, when the loss is not a number.
     """
@@ -68,9 +78,10 @@ def fit(
     state.model.train()
     while state.update < updates:
         chosen = next(batches)
-        batch, targets = augment(pixels[chosen], state.generator), labels[chosen]
-        rate = schedule(state.update)
-        logits, value = make_update(state, batch, targets, loss=loss, learning_rate=rate, clip_norm=clip_norm)
+        batch = augment(cut(pixels, chosen), state.generator, chosen, state.update // per_epoch)
+        rate, targets = schedule(state.update), labels[chosen]
+        mixed, shares = mix(batch, targets, state.generator) if mix is not None else (batch, targets)
+        logits, value = make_update(state, mixed, shares, loss=loss, learning_rate=rate, clip_norm=clip_norm)
         _require_finite(value, state.update, per_epoch, rate)
         state.update += 1
         tally.add(value, logits, targets)
@@ -82,15 +93,8 @@ def fit(
         if measured is not None or is_last:  # the last weights have met no image yet: without validation, a batch
             new_loss, _ = measured or measure(state.model, batch, targets)
             _require_finite(new_loss, state.update - 1, per_epoch, rate)
-        yield Record(
-            state.update,
-            state.update / per_epoch,
-            tally.loss / tally.updates,
-            tally.correct / tally.images,
-            rate,
-            time.perf_counter() - begin,
-            *(measured or (None, None)),
-        )
+        seconds = time.perf_counter() - begin
+        yield Record(state.update, state.update / per_epoch, *tally.means, rate, seconds, *(measured or (None, None)))
         tally = _Tally()
         state.model.train()
 
@@ -104,6 +108,11 @@ class _Tally:
     correct: int = 0
     images: int = 0
 
+    @property
+    def means(self) -> tuple[float, float]:
+        """Loss and accuracy."""
+        return self.loss / self.updates, self.correct / self.images
+
     def add(self, loss: float, logits: Float[Tensor, "B K"], targets: Int64[Tensor, " B"]) -> None:
         self.loss += loss
         self.updates += 1
@@ -114,7 +123,7 @@ class _Tally:
 def make_update(
     state: TrainState,
     batch: UInt8[Tensor, "B C H W"],
-    targets: Int64[Tensor, " B"],
+    targets: Int64[Tensor, " B"] | Float[Tensor, "B K"],
     *,
     loss: Loss,
     learning_rate: float,
@@ -144,12 +153,12 @@ def _require_finite(loss: float, update: int, per_epoch: int, learning_rate: flo
 
 @torch.no_grad()
 def measure(
-    model: nn.Module, pixels: UInt8[Tensor, "M C H W"], labels: Int64[Tensor, " M"], batch_size: int = 500
+    model: nn.Module, pixels: Images, labels: Int64[Tensor, " M"], batch_size: int = 500
 ) -> tuple[float, float]:
     """Mean cross-entropy and accuracy in eval mode."""
     model.eval()
     total_loss, correct = 0.0, 0
-    for batch, targets in zip(torch.split(pixels, batch_size), torch.split(labels, batch_size), strict=True):
+    for batch, targets in zip(in_order(pixels, batch_size), torch.split(labels, batch_size), strict=True):
         logits = model(batch)
         # Sum over images, divide once: a mean of batch means gives the short last batch too much weight.
         total_loss += float(F.cross_entropy(logits, targets, reduction="sum"))

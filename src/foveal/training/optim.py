@@ -7,11 +7,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Loss = Callable[[Float[Tensor, "N K"], Int64[Tensor, " N"]], Float[Tensor, ""]]
+# Of logits and either labels or, for each image, the share of every class.
+Loss = Callable[[Float[Tensor, "N K"], Int64[Tensor, " N"] | Float[Tensor, "N K"]], Float[Tensor, ""]]
 
 
 def make_loss(name: str, *, label_smoothing: float, class_weights: Float[Tensor, " K"] | None = None) -> Loss:
-    """The mean loss over a batch of logits.
+    """The mean loss over a batch of logits. In the mean an image counts by the weight of its class, or of its classes.
 
     `cross_entropy` takes logits; `nll` takes the log-softmax of them, as documents 002 and 004 write it: the same number.
     Label smoothing: Szegedy et al. 2016, section 7.
@@ -19,7 +20,20 @@ def make_loss(name: str, *, label_smoothing: float, class_weights: Float[Tensor,
     if name == "nll":
         assert not label_smoothing, "recipes.py refuses it"
         return lambda logits, labels: F.nll_loss(F.log_softmax(logits, dim=1), labels, weight=class_weights)
-    return lambda logits, labels: F.cross_entropy(logits, labels, weight=class_weights, label_smoothing=label_smoothing)
+    return lambda logits, targets: _cross_entropy(logits, targets, label_smoothing, class_weights)
+
+
+def _cross_entropy(
+    logits: Float[Tensor, "N K"],
+    targets: Int64[Tensor, " N"] | Float[Tensor, "N K"],
+    label_smoothing: float,
+    weights: Float[Tensor, " K"] | None,
+) -> Float[Tensor, ""]:
+    if weights is None or not targets.is_floating_point():
+        return F.cross_entropy(logits, targets, weight=weights, label_smoothing=label_smoothing)
+    # PyTorch divides by the sum of the weights for labels but by N for shares: the rate would change with mixup.
+    total = F.cross_entropy(logits, targets, weight=weights, label_smoothing=label_smoothing, reduction="sum")
+    return total / (targets @ weights).sum()
 
 
 def balanced_weights(labels: Int64[Tensor, " N"], num_classes: int) -> Float[Tensor, " K"]:

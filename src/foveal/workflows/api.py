@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from foveal.config import Fit, Preset, merge
+from foveal.config import DataConfig, Fit, Preset
 from foveal.data.sources import ARRAYS, Source, data_name
 from foveal.recipes import resolve, without_none
 from foveal.run import Run, removed_if_empty, start_run
+from foveal.settings import merge
+from foveal.workflows import check as check_workflow
 from foveal.workflows import evaluate as evaluate_workflow
 from foveal.workflows import reproduce as reproduce_workflow
 from foveal.workflows.train import train as train_workflow
@@ -20,8 +22,11 @@ def train(
     preset: Preset = "balanced",
     epochs: float | None = None,
     as_published: bool = False,
+    images: str | Path | None = None,
     size: int | None = None,
     fit: Fit = "pad",
+    channels: Literal[1, 3] | None = None,
+    group_by: str | None = None,
     seed: int = 0,
     threads: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -30,8 +35,10 @@ def train(
 ) -> Run:
     """Train a network on images and return the finished Run; its Classifier is in `run.classifier`.
 
-    `data` is a known name, a folder, `(images, labels)` as arrays, or a dict of such pairs ("train", "validation",
-    "test"). `model` is a name of the catalog, a layers.toml, "path.py:MyNet", or an nn.Module (class or instance).
+    `data` is a known name, a path (a folder, an archive, a table of files in `images`, arrays), `(images, labels)` as
+    arrays, or a dict of such pairs ("train", "validation", "test"). Images to which `group_by` (a column, or a pattern in
+    file names) gives the same value stay in one split. `model` is a name of the catalog, a layers.toml, "path.py:MyNet", or
+    an nn.Module (class or instance).
     `settings` are nested and win over everything: {"training": {"learning_rate": 0.02}}.
     """
     name = model if isinstance(model, str) else _class_name(model)
@@ -43,7 +50,12 @@ def train(
         "seed": seed,
         "device": device,
     }
-    optional = {"data": {"size": size}, "training": {"epochs": epochs}, "threads": threads}
+    files = str(images) if images is not None else None
+    optional = {
+        "data": {"size": size, "channels": channels, "images": files, "group_by": group_by},
+        "training": {"epochs": epochs},
+        "threads": threads,
+    }
     config = resolve(merge(said, without_none(optional), settings or {}), data_name(data))
     run = start_run(config, Path(out) if out is not None else None, data_name(data))
     with removed_if_empty(run):
@@ -63,13 +75,35 @@ def evaluate(
     run: str | Path | Run | None = None,
     data: Source | None = None,
     *,
+    images: str | Path | None = None,
     model: Any = None,
     allow_overlap: bool = False,
     threads: int | None = None,
 ) -> evaluate_workflow.Report:
     """Test a run (default: the newest) or a Classifier folder; opens the test split, which is counted."""
     target = run.folder if isinstance(run, Run) else None if run is None else Path(run)
-    return evaluate_workflow.evaluate(target, data, own=model, allow_overlap=allow_overlap, threads=threads)
+    files = str(images) if images is not None else None
+    return evaluate_workflow.evaluate(
+        target, data, images=files, own=model, allow_overlap=allow_overlap, threads=threads
+    )
+
+
+def check_data(
+    data: Source = "mnist",
+    *,
+    images: str | Path | None = None,
+    group_by: str | None = None,
+    out: str | Path | None = None,
+) -> check_workflow.Checked:
+    """Look data over before training on them: damaged, odd and duplicate images, leaks between splits; with a page.
+
+    `data`, `images` and `group_by` are those of `train`; no model is run, so that no test split is opened.
+    """
+    name = str(data) if isinstance(data, str | Path) else ARRAYS
+    wanted = DataConfig(source=name, images=str(images) if images is not None else None, group_by=group_by)
+    return check_workflow.check(
+        wanted, None if isinstance(data, str | Path) else data, out=Path(out) if out is not None else None
+    )
 
 
 def reproduce(

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 
 from foveal.config import ArchSpec, Config
-from foveal.data.augment import augmentation
 from foveal.data.sources import Source
 from foveal.device import choose_device, seed_everything, set_threads
 from foveal.errors import ConfigError
@@ -17,6 +16,7 @@ from foveal.models.own import Own, describe
 from foveal.models.shapes import Ledger, Shape
 from foveal.training.fit import TrainState, make_update
 from foveal.training.optim import make_loss, make_optimizer
+from foveal.workflows.augmenting import make_augmentation
 from foveal.workflows.prepare import Prepared, layers_file, own_network, prepare
 
 TIMED_UPDATES = 10
@@ -70,6 +70,7 @@ def dry_run(config: Config, source: Source | None = None, own: Own | None = None
         "seconds_per_update": seconds,
         "estimated_seconds": seconds * plan.updates,
         "notes": list(prepared.notes),
+        "refused": list(prepared.refused),
         "ledger": rows.as_dict(),
     }
 
@@ -85,7 +86,7 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
         nesterov=training.nesterov,
     )
     state = TrainState(model.train(), optimizer, torch.Generator().manual_seed(0))
-    augment = augmentation(max_shift=prepared.config.augment.shift, is_flipping=prepared.config.augment.flip)
+    augment, numbers = make_augmentation(prepared.config.augment), torch.arange(size)
     loss = make_loss(training.loss, label_smoothing=training.label_smoothing)
     pixels, labels = prepared.train.pixels[:size], prepared.train.labels[:size]
     times = []
@@ -93,7 +94,7 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
         begin = time.perf_counter()
         make_update(
             state,
-            augment(pixels, state.generator),
+            augment(pixels, state.generator, numbers, 0),
             labels,
             loss=loss,
             learning_rate=1e-6,

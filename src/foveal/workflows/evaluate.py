@@ -1,16 +1,19 @@
 """`foveal evaluate`: what a Classifier is worth on images that it has never seen, and how often they were opened."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from foveal.classifier import Classifier, load
-from foveal.data.batches import numpy_batches
-from foveal.data.images import ImageSet, content_ids, image_set
-from foveal.data.pixels import Pixels, load_pixels
-from foveal.data.sources import ARRAYS, Data, Source, open_data
-from foveal.data.splits import fingerprint, restore
+from foveal.config import DataConfig, Preprocess
+from foveal.data.images import ImageSet, with_classes
+from foveal.data.index import Facts, facts_of
+from foveal.data.mapped import numpy_batches
+from foveal.data.pixels import Pixels, default_memory, part_of
+from foveal.data.sources import ARRAYS, Data, Source
+from foveal.data.splits import base_part, fingerprint, restore
 from foveal.device import set_threads
 from foveal.errors import ArtifactError, DataError
 from foveal.evaluation.inference import Evaluation, infer
@@ -18,6 +21,7 @@ from foveal.evaluation.metrics import Scores, score
 from foveal.evaluation.test_log import record_opening
 from foveal.models.own import Own
 from foveal.run import EVALUATION, Run, cannot_write, newest_run, open_run, plain_name, write_json
+from foveal.workflows.load import decode, open_config
 from foveal.workflows.picture import draw_evaluation
 
 
@@ -41,18 +45,21 @@ class Report:
 
 @dataclass(frozen=True)
 class Unseen:
-    """The images to test on, their content ids, and the data set that they are of."""
+    """The images to test on, their content ids, and the data set that they are of; `whole` is the part they are taken from."""
 
     images: ImageSet
     ids: tuple[str, ...]
     name: str
     fingerprint: str
+    whole: ImageSet
+    facts: Facts
 
 
 def evaluate(
     target: Path | None = None,
     source: Source | None = None,
     *,
+    images: str | None = None,
     own: Own | None = None,
     allow_overlap: bool = False,
     threads: int | None = None,
@@ -60,17 +67,20 @@ def evaluate(
 ) -> Report:
     """The scores of a run (default: the newest) or a Classifier folder on its own test images, or on other data.
 
-    Other data are tested on as a whole, or on their test part when they have one. Raises DataError when they hold
+    Other data are tested on as a whole, or on their test part when they have one; `images` is where the files lie that a
+    table names. Raises DataError when they hold
     images that the run was trained on, or classes it does not know, and ArtifactError when there is nothing to evaluate.
     """
     set_threads(threads)
     run, classifier = _open(target, own)
-    unseen = _own_test(run) if source is None else _other_data(run, classifier, source, allow_overlap)
+    unseen = _own_test(run) if source is None else _other_data(run, classifier, source, images, allow_overlap)
     classifier.network  # noqa: B018 -- what cannot be loaded must not count as an opening
     if run is not None:
         _require_writable(run.folder, pictures_folder(run, unseen))
+    pixels = _decoded(unseen, classifier.card.preprocess)
+    if run is not None and source is not None and not allow_overlap and not is_own_data(run, unseen):
+        _refuse_overlap(unseen, pixels, run)
     opened = record_opening(unseen.fingerprint, command=command, run=str(run.folder if run else classifier.folder))
-    pixels = load_pixels(unseen.images, classifier.card.preprocess)
     evaluation = infer(
         classifier.logits,
         numpy_batches(pixels.pixels),
@@ -141,25 +151,40 @@ def _own_test(run: Run | None) -> Unseen:
             "this run was trained on arrays, which it does not keep. Give them again: "
             "foveal.evaluate(run, data=(images, labels))"
         )
-    return _test_of(open_data(source), run)
+    data = open_config(run.config.data)
+    return _test_of(data, {part: facts_of(images) for part, images in data.parts.items()}, run)
 
 
-def _test_of(data: Data, run: Run) -> Unseen:
-    splits = restore(data, run.splits)
+def _decoded(unseen: Unseen, preprocess: Preprocess) -> Pixels:
+    pixels = decode(unseen.whole, preprocess, unseen.facts)
+    return (
+        pixels
+        if unseen.images is unseen.whole
+        else part_of(pixels, unseen.whole, unseen.images, max_bytes=default_memory())
+    )
+
+
+def _test_of(data: Data, facts: Mapping[str, Facts], run: Run) -> Unseen:
+    splits = restore(data, {part: each.ids for part, each in facts.items()}, run.splits)
     if len(splits.test) == 0:
         raise DataError(
             f"{data.name} has no test images in this run: too few images to hold any out, or none was asked for. "
             "Add images, or train with a larger share, --set data.test=0.25."
         )
-    return Unseen(splits.test, splits.ids["test"], data.name, splits.fingerprint)
+    part = "test" if "test" in data.parts else base_part(data)
+    whole = splits.test if part == "test" else data.parts[part]
+    return Unseen(splits.test, splits.ids["test"], data.name, splits.fingerprint, whole, facts[part])
 
 
-def _other_data(run: Run | None, classifier: Classifier, source: Source, allow_overlap: bool) -> Unseen:
-    data = open_data(source, for_testing=True)
-    ids = {part: content_ids(images) for part, images in data.parts.items()}
-    print_of_data = fingerprint(data, ids)
+def _other_data(
+    run: Run | None, classifier: Classifier, source: Source, images: str | None, allow_overlap: bool
+) -> Unseen:
+    wanted = run.config.data if run is not None else DataConfig()  # a run's table has the columns of its training's
+    data = open_config(wanted.model_copy(update={"images": images}), source, for_testing=True)
+    facts = {part: facts_of(images) for part, images in data.parts.items()}
+    print_of_data = fingerprint(data, {part: each.ids for part, each in facts.items()})
     if run is not None and run.splits["fingerprint"] == print_of_data:
-        return _test_of(data, run)
+        return _test_of(data, facts, run)
     part = "test" if "test" in data.parts else next(iter(data.parts))
     is_learnt = part != "test" and classifier.card.provenance.get("fingerprint") == print_of_data
     if run is None and is_learnt and not allow_overlap:
@@ -167,29 +192,26 @@ def _other_data(run: Run | None, classifier: Classifier, source: Source, allow_o
             f"the Classifier was trained on {data.name} itself, and which images were held out stands in its run folder, "
             "which is not here. A score on them says nothing. Name the run folder or other data, or say --allow-overlap."
         )
-    images = _with_classes(data.parts[part], classifier.classes)
-    if run is not None and not allow_overlap:
-        _refuse_overlap(images, ids[part], run)
-    return Unseen(images, ids[part], data.name, print_of_data)
+    unseen = with_classes(
+        data.parts[part],
+        classifier.classes,
+        known_to="the Classifier does not know",
+        remedy="Leave those images out, or name a run that was trained with that class.",
+    )
+    return Unseen(unseen, facts[part].ids, data.name, print_of_data, unseen, facts[part])
 
 
-def _with_classes(images: ImageSet, classes: tuple[str, ...]) -> ImageSet:
-    """The same images with their labels in the Classifier's order; DataError names a class it does not know."""
-    names = [images.classes[label] for label in images.labels]
-    strangers = sorted(set(names) - set(classes))
-    if strangers:
-        raise DataError(
-            f"{images.origin} has the class {strangers[0]!r}, which the Classifier does not know. "
-            f"It knows: {', '.join(classes[:20])}. Leave those images out, or name a run that was trained with that class."
-        )
-    return image_set(images.images, names, classes, images.origin)
-
-
-def _refuse_overlap(images: ImageSet, ids: tuple[str, ...], run: Run) -> None:
-    learnt = {i for name, members in run.splits["splits"].items() if name != "test" for i in members}
-    known = [images.name(number) for number, i in enumerate(ids) if i in learnt]
+def _refuse_overlap(unseen: Unseen, pixels: Pixels, run: Run) -> None:
+    """Raise DataError where images were learnt from or chosen with: the same file, or the same pixels in another."""
+    splits = run.splits
+    learnt = {i for name, columns in splits["splits"].items() if name != "test" for i in columns["ids"]}
+    learnt_pixels = {*learnt, *splits["pixel_ids"]}
+    copies = {number for number, i in enumerate(unseen.ids) if i in learnt}
+    copies |= {int(number) for number, i in zip(pixels.kept, pixels.ids, strict=True) if i in learnt_pixels}
+    known = [unseen.images.name(number) for number in sorted(copies)]
     if known:
         raise DataError(
-            f"{len(known)} of the {len(ids)} images are among those that the run was trained on: {', '.join(known[:3])}"
-            f"{', ...' if len(known) > 3 else ''}. A score on them says nothing. Remove them, or say --allow-overlap."
+            f"{len(known)} of the {len(unseen.images)} images are among those that the run was trained on: "
+            f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}. A score on them says nothing. Remove them, or say "
+            "--allow-overlap."
         )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
 from foveal.classifier import logits_of, probabilities
@@ -61,7 +62,7 @@ def draw_evaluation(
         f"{chances[i, predicted[i]]:.0%}  {_short(images.name(int(pixels.kept[i])))}"
         for i in worst
     ]
-    shown = pixels.pixels[worst].permute(0, 2, 3, 1).contiguous().numpy()
+    shown = pixels.pixels[torch.from_numpy(worst)].permute(0, 2, 3, 1).contiguous().numpy()
     title = f"the worst of {len(wrong)} mistakes on the test images: true label, answer, confidence, image"
     title = title if len(wrong) else f"no mistake on the {scores.n:,} test images"
     draw_images(shown, captions, folder / "mistakes.png", title=title)

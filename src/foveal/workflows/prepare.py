@@ -11,28 +11,23 @@ import numpy as np
 import torch
 
 from foveal.config import ArchSpec, Config, Familiar, Preprocess
+from foveal.data.augment.safety import merging_augmentations
 from foveal.data.known import DATASETS
-from foveal.data.pixels import (
-    Pixels,
-    channel_statistics,
-    choose_preprocess,
-    drop_equal_channels,
-    familiar,
-    load_pixels,
-    measure_sizes,
-)
-from foveal.data.sources import ARRAYS, Data, Source, open_data
-from foveal.data.splits import Splits, split
+from foveal.data.looks import channel_statistics, familiar
+from foveal.data.pixels import Pixels
+from foveal.data.sources import ARRAYS, Data, Source
+from foveal.data.splits import Splits
 from foveal.errors import ConfigError, DataError
 from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture
 from foveal.models.layers import read_layers
 from foveal.models.own import Own, describe, load_class
 from foveal.training.plan import Plan, plan_training
+from foveal.workflows.load import load
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that a training needs. `notes` say, for the user, what was decided on the way."""
+    """All that a training needs. `notes` say, for the user, what was decided on the way, `refused` why files were left out."""
 
     config: Config
     data: Data
@@ -46,6 +41,12 @@ class Prepared:
     plan: Plan
     own: Own | None = None
     notes: tuple[str, ...] = field(default=())
+    refused: tuple[str, ...] = ()
+
+    @property
+    def pixel_ids(self) -> list[str]:
+        """The ids of the decoded pixels of all that was learnt from or chosen with, for finding copies of them later."""
+        return [each for part in (self.train, self.validation, self.calibration) for each in part.ids]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -58,22 +59,10 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
 
     `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module).
     """
-    notes: list[str] = []
     own, layers_path = own if own is not None else own_network(config.model.name), layers_file(config.model.name)
-    data = open_data(source if source is not None else config.data.source)
-    wanted = config.data
-    splits = split(
-        data, validation=wanted.validation, calibration=wanted.calibration, test=wanted.test, seed=config.seed
-    )
-    sizes = measure_sizes(splits.train)
-    preprocess, note = choose_preprocess(sizes, wanted.size, wanted.fit)
-    notes += [note] if note else []
-    train, preprocess = drop_equal_channels(load_pixels(splits.train, preprocess), preprocess)
-    validation, calibration = (load_pixels(images, preprocess) for images in (splits.validation, splits.calibration))
-    for part in (train, validation, calibration):
-        notes += [f"left out: {reason}" for reason in part.refused]
-    notes += _notes_on_splits(splits)
-    _require_all_classes(train, data.classes)
+    loaded = load(config, source)
+    train, preprocess = loaded.train, loaded.preprocess
+    _require_all_classes(train, loaded.data.classes)
     arch, arch_notes = choose_arch(config, preprocess, train, own, layers_path)
     training = config.training
     plan = plan_training(
@@ -86,33 +75,28 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
     )
     return Prepared(
         config=settled(config, preprocess, plan),
-        data=data,
-        splits=splits,
+        data=loaded.data,
+        splits=loaded.splits,
         train=train,
-        validation=validation,
-        calibration=calibration,
+        validation=loaded.validation,
+        calibration=loaded.calibration,
         preprocess=preprocess,
-        familiar=familiar(train.pixels, sizes.sides),
+        familiar=familiar(train.pixels, loaded.sides),
         arch=arch,
         plan=plan,
         own=own,
-        notes=(*notes, *arch_notes, *_notes_on_plan(config, plan, len(train))),
+        notes=(
+            *loaded.notes,
+            *arch_notes,
+            *_notes_on_augmentation(config, loaded.data.classes),
+            *_notes_on_plan(config, plan, len(train)),
+        ),
+        refused=loaded.refused,
     )
 
 
-def _notes_on_splits(splits: Splits) -> list[str]:
-    """What is doubtful about the splits: copies of training images in the others, no image to test on."""
-    learnt = set(splits.ids["train"])
-    notes = []
-    for name in ("validation", "calibration", "test"):
-        copies = sum(i in learnt for i in splits.ids[name])
-        if copies:
-            notes.append(
-                f"{copies} {name} images are among the training images too: what is measured on them says nothing"
-            )
-    if len(splits.test) == 0:
-        notes.append("no image is left for testing: evaluate will need other data (foveal evaluate RUN DATA)")
-    return notes
+def _notes_on_augmentation(config: Config, classes: tuple[str, ...]) -> list[str]:
+    return merging_augmentations(classes, flip=config.augment.flip, rotate=config.augment.rotate)
 
 
 def own_network(name: str) -> Own | None:
@@ -177,9 +161,7 @@ def statistics(config: Config, train: Pixels) -> tuple[tuple[float, ...], tuple[
         return (0.0,) * channels, (255.0,) * channels
     if model.normalise == "fixed" and model.mean is not None and model.std is not None:
         return tuple(255 * value for value in model.mean), tuple(255 * value for value in model.std)
-    border = max(model.border or 0, 0)
-    inner = train.pixels[:, :, border or None : -border or None, border or None : -border or None]
-    return channel_statistics(inner)
+    return channel_statistics(train.pixels, max(model.border or 0, 0))
 
 
 def settled(config: Config, preprocess: Preprocess, plan: Plan) -> Config:
@@ -198,7 +180,14 @@ def settled(config: Config, preprocess: Preprocess, plan: Plan) -> Config:
     return config.model_copy(
         update={
             "model": config.model.model_copy(update={"name": model_from_anywhere(config.model.name)}),
-            "data": config.data.model_copy(update={"size": size, "source": from_anywhere(config.data.source)}),
+            "data": config.data.model_copy(
+                update={
+                    "size": size,
+                    "channels": config.data.channels or preprocess.channels,
+                    "source": from_anywhere(config.data.source),
+                    "images": config.data.images and str(Path(config.data.images).resolve()),
+                }
+            ),
             "training": config.training.model_copy(update=training),
             "threads": torch.get_num_threads(),
         }

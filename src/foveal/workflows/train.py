@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from torch import Tensor, nn
 
 from foveal.classifier import logits_of, save_classifier
 from foveal.config import Config
-from foveal.data.augment import augmentation
-from foveal.data.batches import numpy_batches
+from foveal.data.mapped import Images, numpy_batches
 from foveal.data.pixels import Pixels
 from foveal.data.sources import Source
 from foveal.device import choose_device, out_of_memory_said, seed_everything, set_threads
@@ -30,6 +29,8 @@ from foveal.run import Run
 from foveal.training.fit import Record, TrainState, fit, measure
 from foveal.training.optim import balanced_weights, make_loss, make_optimizer
 from foveal.training.schedule import make_schedule
+from foveal.workflows.augmenting import make_augmentation, make_mix
+from foveal.workflows.changes import changes_since_last
 from foveal.workflows.picture import draw_training
 from foveal.workflows.prepare import Prepared, prepare
 
@@ -102,7 +103,8 @@ def start_fit(state: TrainState, prepared: Prepared, device: torch.device) -> It
             step_every=training.step_every,
             step_factor=training.step_factor,
         ),
-        augment=augmentation(max_shift=prepared.config.augment.shift, is_flipping=prepared.config.augment.flip),
+        augment=make_augmentation(prepared.config.augment),
+        mix=make_mix(prepared.config.augment, len(prepared.classes)),
         batch_size=plan.batch_size,
         updates=plan.updates,
         report_every=plan.report_every,
@@ -152,9 +154,10 @@ def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device)
     return Outcome(chosen.weights, with_validation(chosen, state, prepared, device), newest.record, stopped)
 
 
-def on_device(pixels: Pixels, device: torch.device) -> tuple[UInt8[Tensor, "N C H W"], Int64[Tensor, " N"]]:
-    """Images and labels on the device."""
-    return pixels.pixels.to(device), pixels.labels.to(device)
+def on_device(images: Pixels, device: torch.device) -> tuple[Images, Int64[Tensor, " N"]]:
+    """Images and labels on the device; images that are mapped from a file stay there."""
+    pixels = images.pixels.to(device) if isinstance(images.pixels, Tensor) else images.pixels
+    return pixels, images.labels.to(device)
 
 
 def is_better(record: Record, best: Record) -> bool:
@@ -211,9 +214,10 @@ def make_card(outcome: Outcome, prepared: Prepared, run: Run, temperature: float
 def record_beginning(run: Run, prepared: Prepared) -> None:
     """Write what is known before the first update, and tell the user what was decided."""
     run.write_config(prepared.config)
-    run.write_splits(prepared.splits.as_dict())
+    run.write_splits({**prepared.splits.as_dict(), "pixel_ids": prepared.pixel_ids})
     run.write_environment({"threads": prepared.config.threads, "fingerprint": prepared.splits.fingerprint})
-    for note in prepared.notes:
+    run.note_each("left out: ", prepared.refused)
+    for note in (*prepared.notes, *changes_since_last(run, prepared)):
         run.note(note)
 
 

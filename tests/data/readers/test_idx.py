@@ -12,8 +12,8 @@ from data_helpers import BUNDLED_MNIST, as_an_ordinary_user, idx_bytes, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foveal.data import idx
-from foveal.data.idx import as_images, read_idx
+from foveal.data.readers import idx
+from foveal.data.readers.idx import as_images, read_idx
 from foveal.errors import DataError
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
@@ -115,7 +115,7 @@ def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(tmp_path: Path, monke
 def test_images_without_pixels_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
     path = written(tmp_path / "train-images-idx3-ubyte", idx_bytes(np.zeros(shape, np.uint8)))
     with pytest.raises(DataError):
-        as_images(read_idx(path), path)
+        as_images(read_idx(path), str(path))
 
 
 HEADERS = st.builds(
@@ -152,18 +152,18 @@ def test_bytes_of_any_kind_are_read_or_refused_and_nothing_else(content: bytes, 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_come_with_their_channels_last_however_they_are_stored(channels: int) -> None:
     last = noise(5, 6, 7, channels)
-    np.testing.assert_array_equal(as_images(last, Path("x")), last)
-    np.testing.assert_array_equal(as_images(last.transpose(0, 3, 1, 2), Path("x")), last)
+    np.testing.assert_array_equal(as_images(last, "x"), last)
+    np.testing.assert_array_equal(as_images(last.transpose(0, 3, 1, 2), "x"), last)
 
 
 def test_grey_images_get_a_channel_of_their_own() -> None:
-    np.testing.assert_array_equal(as_images(IMAGES, Path("x"))[..., 0], IMAGES)
+    np.testing.assert_array_equal(as_images(IMAGES, "x")[..., 0], IMAGES)
 
 
 @pytest.mark.parametrize("shape", [(6,), (2, 4, 5, 6), (2, 4, 5, 4)], ids=str)
 def test_an_array_that_is_not_images_is_refused_with_its_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(DataError, match=r"x has shape \(.*\), which is not that of images .* Name the images file"):
-        as_images(np.zeros(shape, np.uint8), Path("x"))
+        as_images(np.zeros(shape, np.uint8), "x")
 
 
 @pytest.mark.parametrize("name", MNIST)

@@ -1,0 +1,93 @@
+"""Images on both sides of a split: copies by content, and groups, between what is learnt from or chosen with and later splits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from foveal.data.doctor.copy_faults import LIE
+from foveal.data.splits import Splits
+from foveal.errors import DataError
+
+EARLIER: Mapping[str, Sequence[str]] = {
+    "validation": ("train",),
+    "calibration": ("train",),
+    "test": ("train", "validation", "calibration"),
+}
+
+
+def without_leaks(splits: Splits, leaks: str) -> tuple[Splits, list[str]]:
+    """The splits, freed of what stands in a later one too where `leaks` is "drop", and what to tell of it.
+
+    Raises DataError when so much does that the score on a split would be a lie and `leaks` is "refuse", and when dropping
+    leaves a class without a training image.
+    """
+    notes = []
+    for name in EARLIER:
+        found = _leaking(splits, name)
+        n = len(splits.ids[name])
+        if found and leaks == "refuse" and len(found) >= LIE * n:
+            raise DataError(
+                f"{len(found)} of the {n} {name} images {_are_where(splits, name, found)}, "
+                f"{splits.sets[name].name(found[0])} for example: what is measured on them would say nothing of new images. "
+                "See them with `foveal data check`; go on without them in training: --set data.leaks=drop, or as it is: "
+                "--set data.leaks=keep."
+            )
+        if found and leaks == "drop":
+            splits, dropped = _dropped(splits, name)
+            notes.append(f"{dropped} are left out: the {name} images hold copies of them, or others of their group")
+        elif found:
+            notes.append(
+                f"{len(found)} {name} images {_are_where(splits, name, found)}: what is measured on them says nothing"
+            )
+    _require_all_classes(splits)
+    return splits, notes
+
+
+def _keys(splits: Splits, name: str) -> list[set[str]]:
+    """Of each image of a split what it must share with none in another: its content, and its group."""
+    groups = splits.sets[name].groups
+    if groups is None:
+        return [{image_id} for image_id in splits.ids[name]]
+    return [{image_id, f"group {group}"} for image_id, group in zip(splits.ids[name], groups, strict=True)]
+
+
+def _all_keys(splits: Splits, names: Sequence[str]) -> set[str]:
+    return {key for name in names for keys in _keys(splits, name) for key in keys}
+
+
+def _leaking(splits: Splits, name: str) -> list[int]:
+    """Which images of a split share content or group with an earlier one."""
+    known = _all_keys(splits, EARLIER[name])
+    return [i for i, keys in enumerate(_keys(splits, name)) if keys & known]
+
+
+def _are_where(splits: Splits, name: str, found: list[int]) -> str:
+    learnt = _all_keys(splits, ["train"])
+    is_learnt = any(_keys(splits, name)[i] & learnt for i in found[:1])
+    where = "training" if is_learnt else "validation or calibration"
+    how = "are among" if splits.sets[name].groups is None else "are among, or of one group with some of,"
+    return f"{how} the {where} images too"
+
+
+def _dropped(splits: Splits, name: str) -> tuple[Splits, str]:
+    """The splits without the earlier images that share anything with this one, and how many those were."""
+    wanted = _all_keys(splits, [name])
+    sets, ids, counts = dict(splits.sets), dict(splits.ids), []
+    for earlier in EARLIER[name]:
+        stay = np.array([not keys & wanted for keys in _keys(splits, earlier)], dtype=bool)
+        if len(stay) and not stay.all():
+            sets[earlier] = sets[earlier].take(np.flatnonzero(stay))
+            ids[earlier] = tuple(i for i, is_kept in zip(ids[earlier], stay.tolist(), strict=True) if is_kept)
+            counts.append(f"{int((~stay).sum())} {'training' if earlier == 'train' else earlier} images")
+    return replace(splits, sets=sets, ids=ids), " and ".join(counts)
+
+
+def _require_all_classes(splits: Splits) -> None:
+    counts = np.bincount(splits.train.labels, minlength=len(splits.train.classes))
+    if counts.min() == 0:
+        name = splits.train.classes[int(counts.argmin())]
+        raise DataError(
+            f"every training image of the class {name!r} is in a later split too, so that none is left to learn from without "
+            "them. Add images of it, or say --set data.leaks=keep."
+        )
