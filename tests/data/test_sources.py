@@ -178,7 +178,7 @@ def test_a_dict_keeps_its_splits_and_numbers_classes_as_training_does() -> None:
 
 def test_classes_that_are_numbers_are_in_the_order_of_numbers() -> None:
     assert open_data((GREY, [10, 9, 2, 100])).classes == ("2", "9", "10", "100")
-    assert open_data((GREY, ["b", "a", "10", "9"])).classes == ("a", "b", "9", "10")
+    assert open_data((GREY, ["b", "a", "10", "9"])).classes == ("9", "10", "a", "b")
 
 
 @pytest.mark.parametrize(
