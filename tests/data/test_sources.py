@@ -193,7 +193,10 @@ def test_classes_that_are_numbers_are_in_the_order_of_numbers() -> None:
         ({"test": (GREY, LABELS)}, "the arrays have the parts test, but no 'train'"),
         ({"test": (GREY, LABELS), "validation": (GREY, LABELS)}, "the parts test, validation, but no 'train'"),
         ({"all": (GREY, LABELS), "train": (GREY, LABELS)}, "all"),
-        ({"train": (GREY, LABELS), "test": (GREY, [0, 1, 0, 7])}, "the test labels have '7', which the training"),
+        (
+            {"train": (GREY, LABELS), "test": (GREY, [0, 1, 0, 7])},
+            "test has the class '7', which the training images do not have",
+        ),
     ],
     ids=[
         "images alone",
