@@ -17,6 +17,8 @@ LEFT = [
     "recipes",
     "device",
     "environment",
+    "storage",
+    "lock",
     "run",
     "data",
     "models",
@@ -27,7 +29,18 @@ LEFT = [
 ROOMS = [*LEFT, "training", "explain", "export", "report", "serve", "workflows", "cli"]
 FILES = sorted(SOURCE.rglob("*.py"))
 NAMES = [str(file.relative_to(SOURCE)) for file in FILES]
-NO_TORCH = ("errors.py", "config.py", "recipes.py", "run.py", "classifier.py", "prediction.py", "evaluation/", "cli/")
+NO_TORCH = (
+    "errors.py",
+    "config.py",
+    "recipes.py",
+    "run.py",
+    "storage.py",
+    "lock.py",
+    "classifier.py",
+    "prediction.py",
+    "evaluation/",
+    "cli/",
+)
 
 
 def room_of(file: Path) -> str:

@@ -1,12 +1,13 @@
 """Devices, threads, seeds, and memory that runs out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from torch import nn
 
-from foveal.device import choose_device, out_of_memory_said, seed_everything, set_threads
+from foveal.device import choose_device, out_of_memory_said, seed_everything, seed_network, set_threads
 from foveal.errors import ConfigError, TrainingError
 
 HAS_GPU = torch.cuda.is_available()
@@ -48,11 +49,12 @@ def test_a_process_that_may_use_one_core_gets_one_thread() -> None:
         os.sched_setaffinity(0, cores)
 
 
-def test_a_seed_settles_both_generators() -> None:
+@pytest.mark.parametrize("settle", [seed_everything, seed_network])
+def test_a_seed_settles_what_networks_draw(settle: Callable[[int], None]) -> None:
     draws = []
     for seed in (1, 1, 2):
-        own = seed_everything(seed)
-        draws.append((torch.rand(3).tolist(), torch.rand(3, generator=own).tolist()))
+        settle(seed)
+        draws.append((torch.rand(3).tolist(), nn.Dropout()(torch.ones(9)).tolist()))
     assert draws[0] == draws[1]
     assert draws[0] != draws[2]
 

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,20 +12,8 @@ import pytest
 import foveal.run
 from foveal.config import Config
 from foveal.errors import ArtifactError
-from foveal.run import (
-    LOG,
-    Run,
-    cannot_write,
-    create_run,
-    environment,
-    newest_run,
-    open_run,
-    read_json,
-    removed_if_empty,
-    start_run,
-    write_atomic,
-    write_json,
-)
+from foveal.run import LOG, Run, create_run, environment, newest_run, open_run, removed_if_empty, start_run
+from foveal.storage import read_json, write_atomic
 
 
 @pytest.fixture
@@ -166,70 +153,7 @@ def test_a_folder_that_may_not_be_written_to_is_refused(closed_folder: Path) -> 
         write_atomic(closed_folder / "file", b"new")
 
 
-@pytest.mark.parametrize(
-    ("code", "advice"),
-    [
-        (errno.ENOSPC, "Free some space on that disk, or choose a folder on another."),
-        (errno.EACCES, "Choose a folder you may write to."),
-        (errno.EROFS, "Choose a folder that is not read-only."),
-        (errno.EIO, "Choose another place."),
-    ],
-)
-def test_each_reason_not_to_write_has_its_advice(code: int, advice: str) -> None:
-    error = cannot_write(Path("a/b"), OSError(code, os.strerror(code)))
-    assert str(error) == f"cannot write a/b: {os.strerror(code)}. {advice}"
-
-
 # Files
-
-
-def test_a_file_is_replaced_as_a_whole_and_everyone_may_read_it(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_atomic(path, b"old")
-    write_atomic(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.usefixtures("full_disk")
-def test_a_full_disk_leaves_the_old_content_and_no_temporary_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(ArtifactError, match=r"cannot write .*file: No space left on device. Free some space"):
-        write_atomic(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_file_cannot_take_the_place_of_a_folder_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / "file").mkdir()
-    with pytest.raises(ArtifactError, match=r"cannot write .*file: Is a directory"):
-        write_atomic(tmp_path / "file", b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_file_in_a_folder_that_is_gone_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"cannot write .*gone/file: No such file or directory"):
-        write_atomic(tmp_path / "gone" / "file", b"new")
-
-
-def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    value = {"a": [1, 2.5, None, True], "ü": "数字"}
-    write_json(tmp_path / "value.json", value)
-    assert read_json(tmp_path / "value.json") == value == json.loads((tmp_path / "value.json").read_text())
-
-
-def test_a_missing_json_file_is_refused_with_a_question(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"cannot read .*none.json: No such file .* the folder you meant\?"):
-        read_json(tmp_path / "none.json")
-
-
-@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe"])
-def test_a_damaged_json_file_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "bad.json").write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"bad.json is not valid JSON: .* damaged; train again"):
-        read_json(tmp_path / "bad.json")
 
 
 def test_a_run_gives_back_what_was_written_into_it(tmp_path: Path) -> None:
@@ -370,18 +294,6 @@ def test_history_on_a_full_disk_is_refused(tiny_disk: Path, tmp_path: Path) -> N
     (tmp_path / "history.jsonl").symlink_to(tiny_disk)
     with pytest.raises(ArtifactError, match=r"history.jsonl: No space left on device. Free some space"):
         Run(tmp_path).append_history([{"update": 1}])
-
-
-def test_a_pipe_is_written_into_and_stays_a_pipe(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        write_atomic(pipe, b"whole")
-        assert os.read(reader, 100) == b"whole"
-    finally:
-        os.close(reader)
-    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize(("count", "said"), [(3, 3), (10, 10), (25, 11)])

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from foveal.workflows.api import check_data as check_data
     from foveal.workflows.api import evaluate as evaluate
     from foveal.workflows.api import reproduce as reproduce
+    from foveal.workflows.api import resume as resume
     from foveal.workflows.api import train as train
     from foveal.workflows.describe import summarise_model as summarise_model
 
@@ -66,6 +67,7 @@ _WHERE = {
     "load": "foveal.classifier",
     "predict": "foveal.prediction",
     "reproduce": "foveal.workflows.api",
+    "resume": "foveal.workflows.api",
     "summarise_model": "foveal.workflows.describe",
     "train": "foveal.workflows.api",
     "wilson_interval": "foveal.evaluation.intervals",
@@ -88,6 +90,7 @@ __all__ = [
     "load",
     "predict",
     "reproduce",
+    "resume",
     "summarise_model",
     "train",
     "wilson_interval",

@@ -4,9 +4,9 @@ The folder holds `classifier.json` (a ClassifierCard) and `weights.safetensors`;
 torch is imported only when the network is really run.
 """
 
+import errno
 import hashlib
-import shutil
-import tempfile
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +20,9 @@ from numpy import ndarray
 
 from foveal.config import ClassifierCard
 from foveal.errors import ArtifactError, ConfigError
-from foveal.run import CARD, CONFIG, cannot_write, read_json, write_atomic
+from foveal.run import CARD, CONFIG
 from foveal.settings import parse_config
+from foveal.storage import cannot_write, read_json, remove_folder, write_folder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -95,19 +96,15 @@ def save_classifier(folder: Path, weights: "Mapping[str, Tensor]", card: Mapping
     content = save_tensors({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
     facts = {"written_by": f"foveal {foveal_version()}", "weights_sha256": hashlib.sha256(content).hexdigest()}
     checked = ClassifierCard.model_validate({**card, **facts})
-    try:
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    try:
-        write_atomic(temporary / WEIGHTS, content)
-        write_atomic(temporary / CARD, (checked.model_dump_json(indent=1) + "\n").encode())
-        temporary.chmod(0o755)
-        temporary.rename(folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    if folder.exists():
+        raise cannot_write(folder, FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)))
+    write_folder(folder, {WEIGHTS: content, CARD: (checked.model_dump_json(indent=1) + "\n").encode()})
+
+
+def replace_classifier(folder: Path, weights: "Mapping[str, Tensor]", card: Mapping[str, Any]) -> None:
+    """The same where a Classifier may be there already, of a training that was stopped and went on."""
+    remove_folder(folder)
+    save_classifier(folder, weights, card)
 
 
 def foveal_version() -> str:

@@ -79,6 +79,7 @@ class TrainingConfig(Frozen):
     report_every: Positive = 10
     validate_every: Annotated[float, Field(gt=0)] | None = None
     patience: Positive | None = None
+    checkpoint_every: Positive | None = None  # updates; it changes no weight
 
 
 class AugmentConfig(Frozen):

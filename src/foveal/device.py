@@ -32,13 +32,20 @@ def set_threads(threads: int | None) -> int:
     return count
 
 
-def seed_everything(seed: int) -> torch.Generator:
-    """Seed torch's global generators (initial weights, dropout) and return one for the order and change of images."""
+def seed_everything(seed: int) -> None:
+    """Seed torch's global generators, from which the initial weights are drawn, and ask for deterministic algorithms."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Deterministic mode also fills every new tensor with NaN to find reads of unset memory: time we need not pay.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    return torch.Generator().manual_seed(seed)
+
+
+def seed_network(seed: int) -> None:
+    """Seed what networks draw from (dropout), on the CPU and on the GPUs that are in use; a microsecond or two."""
+    # torch.manual_seed asks every kind of device it knows: 200 microseconds.
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)
 
 
 @contextmanager

@@ -1,15 +1,9 @@
-"""The Run folder: where one training keeps everything it was told, did and made. No torch, no NumPy here.
+"""The Run folder: where one training keeps everything it was told, did and made. No torch, no NumPy here."""
 
-Every file is written to a temporary name in the same folder, flushed to disk, and moved into place,
-so that a reader finds the old file or the new one and never half of either.
-"""
-
-import errno
 import json
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +16,7 @@ from foveal.config import Config
 from foveal.environment import environment
 from foveal.errors import ArtifactError
 from foveal.settings import parse_config, read_toml
+from foveal.storage import cannot_write, read_json, write_atomic, write_json
 
 RUNS = Path("runs")
 CARD = "classifier.json"  # in a Classifier folder, which is also found without its run
@@ -30,52 +25,6 @@ ENVIRONMENT, SUMMARY, EVALUATION = "environment.json", "summary.json", "evaluati
 SPLITS_FORMAT = 2  # what each image's record in it holds
 FEW = 10  # notes of one kind that are said; all are kept
 LOG = logging.getLogger("foveal")
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all; ArtifactError says why the system refused."""
-    temporary: str | None = None
-    try:
-        if path.is_fifo() or path.is_char_device():  # /dev/stdout: to move a file into its place would destroy it
-            path.write_bytes(content)
-            return
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:  # after Ctrl-C too
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically."""
-    write_atomic(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
-
-
-def read_json(path: Path) -> Any:
-    """The value in a JSON file; ArtifactError when it is missing or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ArtifactError(f"cannot read {path}: {error.strerror}. Is {path.parent} the folder you meant?") from error
-    except ValueError as error:
-        raise ArtifactError(f"{path} is not valid JSON: {error}. The file is damaged; train again.") from error
-
-
-def cannot_write(path: Path, error: OSError) -> ArtifactError:
-    """The error for a refused write, with what to do about this reason."""
-    advice = {
-        errno.ENOSPC: "Free some space on that disk, or choose a folder on another.",
-        errno.EACCES: "Choose a folder you may write to.",
-        errno.EROFS: "Choose a folder that is not read-only.",
-    }.get(error.errno or 0, "Choose another place.")
-    return ArtifactError(f"cannot write {path}: {error.strerror}. {advice}")
 
 
 @dataclass(frozen=True)
@@ -88,6 +37,16 @@ class Run:
     def classifier(self) -> Path:
         """The Classifier folder, which is enough to predict when copied alone."""
         return self.folder / "classifier"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints, empty or missing before the first and after the training is finished."""
+        return self.folder / "checkpoint"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its training came to its end."""
+        return (self.folder / SUMMARY).exists() and not self.summary["stopped"]
 
     @property
     def report(self) -> Path:
@@ -149,6 +108,10 @@ class Run:
         except OSError as error:
             raise cannot_write(self.folder / HISTORY, error) from error
 
+    def rewrite_history(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Put these records in the place of all there are: for a training that goes on from an earlier update."""
+        write_atomic(self.folder / HISTORY, "".join(json.dumps(record) + "\n" for record in records).encode())
+
     def note(self, text: str) -> None:
         """Say something that the user should know, and keep it with the run."""
         LOG.info(text)
@@ -207,11 +170,11 @@ def create_run(out: Path | None, data_name: str, model_name: str) -> Run:
 
 @contextmanager
 def removed_if_empty(run: Run) -> Iterator[None]:
-    """Remove the run folder when what goes on inside fails before there is a Classifier to keep."""
+    """Remove the run folder when what goes on inside fails before there is a Classifier or a checkpoint to keep."""
     try:
         yield
     except BaseException:
-        if not (run.classifier / CARD).exists():
+        if not (run.classifier / CARD).exists() and not any(run.checkpoints.glob("[0-9]*")):
             run.discard()
         raise
 

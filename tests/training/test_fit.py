@@ -63,9 +63,7 @@ def state_of(
     """A network with its optimizer, both from one seed."""
     torch.manual_seed(seed)
     net = model(**kind)
-    return TrainState(
-        net, make_optimizer(net.parameters(), optimizer, learning_rate=0.1), torch.Generator().manual_seed(seed)
-    )
+    return TrainState(net, make_optimizer(net.parameters(), optimizer, learning_rate=0.1), seed)
 
 
 def train(state: TrainState, train_set: Set, val_set: Set | None = None, **settings: Any) -> list[Record]:

@@ -10,6 +10,7 @@ from foveal.cli.console import say_error, show_notes
 from foveal.cli.data import app as data_app
 from foveal.cli.evaluate import evaluate, predict
 from foveal.cli.model import app as model_app
+from foveal.cli.resume import resume
 from foveal.cli.train import reproduce, train
 from foveal.errors import FovealError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
+app.command()(resume)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(reproduce)

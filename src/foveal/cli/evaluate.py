@@ -138,7 +138,7 @@ def _others(answer: "Prediction") -> str:
 
 def _write_csv(answers: Sequence["Prediction | Refused"], path: Path) -> None:
     from foveal.prediction import Refused
-    from foveal.run import write_atomic
+    from foveal.storage import write_atomic
 
     text = io.StringIO(newline="")
     writer = csv.writer(text)

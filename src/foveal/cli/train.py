@@ -30,6 +30,9 @@ Size = Annotated[int | None, typer.Option(help="Bring images to SIZE x SIZE pixe
 Fit = Annotated[str | None, typer.Option(help="How: pad (default), stretch or crop.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random (default 0).")]
 Device = Annotated[str | None, typer.Option(help="auto (default), cpu or cuda.")]
+CheckpointEvery = Annotated[
+    int | None, typer.Option(help="Updates between checkpoints (default: ends of epochs, at most 20).", min=1)
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting, as training.batch_size=64; may be repeated.")
 ]
@@ -53,6 +56,7 @@ def train(
     seed: Seed = None,
     threads: Threads = None,
     device: Device = None,
+    checkpoint_every: CheckpointEvery = None,
     settings: Settings = None,
     config: ConfigFile = None,
     out: Out = None,
@@ -67,7 +71,7 @@ def train(
     options: dict[str, Any] = {
         "data": {"size": size, "fit": fit, "channels": channels, "images": images, "group_by": group_by},
         "model": {"name": model},
-        "training": {"epochs": epochs},
+        "training": {"epochs": epochs, "checkpoint_every": checkpoint_every},
         "preset": preset,
         "as_published": as_published or None,
         "seed": seed,
@@ -111,10 +115,11 @@ def _train(config: Any, out: Path | None, name: str, as_json: bool) -> None:
     if as_json:
         print_json(run.summary)
     else:
-        _say_result(run.summary, run.folder)
+        say_result(run.summary, run.folder)
 
 
-def _say_result(summary: dict[str, Any], folder: Path) -> None:
+def say_result(summary: dict[str, Any], folder: Path) -> None:
+    """What a training came to, and the next command."""
     validation = summary["val_accuracy"]
     chosen = (
         f"{validation:.2%} of the validation images right (chosen at update {summary['chosen_update']:,})"

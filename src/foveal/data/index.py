@@ -21,7 +21,7 @@ from foveal.data.decode import image_header
 from foveal.data.images import Files, ImageSet, array_ids, digest
 from foveal.data.known import data_folder
 from foveal.errors import ArtifactError, DataError
-from foveal.run import write_atomic
+from foveal.storage import write_atomic
 
 FORMAT = 1
 SETTLED_NS = 2_000_000_000

@@ -13,7 +13,7 @@ from foveal.data.doctor.duplicates import Numbers
 from foveal.data.doctor.findings import Findings, Verdict, counted
 from foveal.data.doctor.overview import Overview
 from foveal.report.thumbnails import picture
-from foveal.run import cannot_write, write_atomic
+from foveal.storage import cannot_write, write_atomic
 
 # Pictures on the page, 200 in all: at 64 pixels a side the page stays below three megabytes.
 MAX_SAMPLES, MAX_PER_CLASS, MAX_SUSPICIOUS, MAX_GROUPS, MAX_OF_GROUP = 64, 6, 24, 14, 4

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy import ndarray
 
-from foveal.run import cannot_write, write_atomic
+from foveal.storage import cannot_write, write_atomic
 
 BLUE, ORANGE, RED = "#2b6cb0", "#c05621", "#c53030"
 MAX_MAPS, MAX_VALUES = 12, 64  # drawn of each layer: feature maps, or values where a map is one value

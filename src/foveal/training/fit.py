@@ -9,9 +9,11 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from foveal.data.augment.draws import derived_seed
 from foveal.data.augment.pipeline import Augmentation
 from foveal.data.batches import endless_batches, updates_per_epoch
 from foveal.data.mapped import Images, cut, in_order
+from foveal.device import seed_network
 from foveal.errors import TrainingError
 from foveal.training.optim import Loss
 from foveal.training.schedule import Schedule
@@ -22,14 +24,22 @@ Mix = Callable[
 ]
 
 
+AUGMENT, NETWORK = 2, 3  # the draws of an update: what changes its images, and dropout
+
+
 @dataclass
 class TrainState:
-    """All that changes while training; the only mutable value."""
+    """All that changes while training; the only mutable value.
+
+    Whatever is drawn by chance in an update follows from `seed` and the update's number, so that there is no generator
+    whose state would have to be kept.
+    """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    generator: Generator  # the order of the images and their augmentation
+    seed: int = 0
     update: int = 0
+    seconds: float = 0.0  # trained so far, by the clock
 
 
 @dataclass(frozen=True)
@@ -62,9 +72,10 @@ def fit(
     updates: int,
     report_every: int,
     validate_every: int,
+    checkpoint_every: int | None = None,
     clip_norm: float | None = None,
 ) -> Iterator[Record]:
-    """Train up to `updates` updates, yielding a Record every `report_every`, at each validation and at the end.
+    """Train up to `updates` updates; a Record every `report_every` and `checkpoint_every`, at each validation and at the end.
 
     `augment` changes each image of a batch, then `mix` makes images and targets of two each; the accuracy of a Record then
     counts the label of the image that was laid first.
@@ -73,28 +84,33 @@ def fit(
     """
     pixels, labels = train
     per_epoch = updates_per_epoch(len(labels), batch_size)
-    batches = endless_batches(len(labels), batch_size, state.generator)
-    begin, tally = time.perf_counter(), _Tally()
+    batches = endless_batches(len(labels), batch_size, state.seed, state.update)
+    chance = Generator()
+    begin, tally = time.perf_counter() - state.seconds, _Tally()
     state.model.train()
     while state.update < updates:
         chosen = next(batches)
-        batch = augment(cut(pixels, chosen), state.generator, chosen, state.update // per_epoch)
+        chance.manual_seed(derived_seed(state.seed, AUGMENT, state.update))
+        seed_network(derived_seed(state.seed, NETWORK, state.update))
+        batch = augment(cut(pixels, chosen), chance, chosen, state.update // per_epoch)
         rate, targets = schedule(state.update), labels[chosen]
-        mixed, shares = mix(batch, targets, state.generator) if mix is not None else (batch, targets)
+        mixed, shares = mix(batch, targets, chance) if mix is not None else (batch, targets)
         logits, value = make_update(state, mixed, shares, loss=loss, learning_rate=rate, clip_norm=clip_norm)
         _require_finite(value, state.update, per_epoch, rate)
         state.update += 1
         tally.add(value, logits, targets)
         is_last = state.update == updates
         is_validation = val is not None and (is_last or state.update % validate_every == 0)
-        if not (is_last or is_validation or state.update % report_every == 0):
+        is_checkpoint = checkpoint_every is not None and state.update % checkpoint_every == 0
+        if not (is_last or is_validation or is_checkpoint or state.update % report_every == 0):
             continue
         measured = measure(state.model, *val) if val is not None and is_validation else None
         if measured is not None or is_last:  # the last weights have met no image yet: without validation, a batch
             new_loss, _ = measured or measure(state.model, batch, targets)
             _require_finite(new_loss, state.update - 1, per_epoch, rate)
-        seconds = time.perf_counter() - begin
-        yield Record(state.update, state.update / per_epoch, *tally.means, rate, seconds, *(measured or (None, None)))
+        state.seconds = time.perf_counter() - begin
+        epoch, means = state.update / per_epoch, tally.means
+        yield Record(state.update, epoch, *means, rate, state.seconds, *(measured or (None, None)))
         tally = _Tally()
         state.model.train()
 

@@ -7,6 +7,7 @@ from foveal.data.batches import updates_per_epoch
 from foveal.errors import ConfigError
 
 DEFAULT_BATCH = 128
+CHECKPOINTS = 20  # at most, unless the settings say how often
 VALIDATIONS = 6  # measured in each training, evenly spaced, unless the settings say how often
 
 
@@ -20,6 +21,7 @@ class Plan:
     updates_per_epoch: int
     report_every: int
     validate_every: int
+    checkpoint_every: int
 
 
 def plan_training(
@@ -30,10 +32,12 @@ def plan_training(
     batch_size: int | None,
     report_every: int,
     validate_every: float | None,
+    checkpoint_every: int | None = None,
 ) -> Plan:
     """The plan for n training images. `epochs` are raised to reach `min_updates`: few images need many epochs.
 
-    Without a `batch_size` it is 128, or a tenth of a small data set. `validate_every` counts epochs.
+    Without a `batch_size` it is 128, or a tenth of a small data set. `validate_every` counts epochs, `checkpoint_every`
+    updates; without it, checkpoints are at the ends of epochs, and of no more than 20 of them.
     Raises ConfigError when a batch is larger than the data.
     """
     if batch_size is not None and batch_size > n:
@@ -51,4 +55,5 @@ def plan_training(
         updates_per_epoch=per_epoch,
         report_every=min(report_every, updates),
         validate_every=max(1, spacing),
+        checkpoint_every=checkpoint_every or per_epoch * ceil(updates / per_epoch / CHECKPOINTS),
     )

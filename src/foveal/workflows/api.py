@@ -7,11 +7,12 @@ from typing import Any, Literal
 from foveal.config import DataConfig, Fit, Preset
 from foveal.data.sources import ARRAYS, Source, data_name
 from foveal.recipes import resolve, without_none
-from foveal.run import Run, removed_if_empty, start_run
+from foveal.run import Run, open_run, removed_if_empty, start_run
 from foveal.settings import merge
 from foveal.workflows import check as check_workflow
 from foveal.workflows import evaluate as evaluate_workflow
 from foveal.workflows import reproduce as reproduce_workflow
+from foveal.workflows import resume as resume_workflow
 from foveal.workflows.train import train as train_workflow
 
 
@@ -65,6 +66,19 @@ def train(
             None if isinstance(data, str | Path) else data,
             None if isinstance(model, str) else model,
         )
+
+
+def resume(
+    run: str | Path | Run, data: Source | None = None, *, model: Any = None, allow_difference: bool = False
+) -> Run:
+    """Finish a training that was stopped anywhere; the weights are bit for bit those of one that never was.
+
+    `data` and `model` are needed where the training was given arrays or a network made in Python. Raises ArtifactError when
+    something that decides the weights is not as it was, unless `allow_difference`.
+    """
+    folder = run.folder if isinstance(run, Run) else Path(run)
+    source = None if isinstance(data, str | Path) else data
+    return resume_workflow.resume(open_run(folder), source, model, allow_difference=allow_difference)
 
 
 def _class_name(model: Any) -> str:

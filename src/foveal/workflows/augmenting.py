@@ -7,9 +7,11 @@ from foveal.data.augment.pipeline import Augmentation, augmentation, mixing
 from foveal.training.fit import Mix
 
 
-def make_augmentation(wanted: AugmentConfig) -> Augmentation:
+def make_augmentation(wanted: AugmentConfig, seed: int) -> Augmentation:
     """The changes that the settings ask for: every one is applied to every image, by chances of its own."""
-    return augmentation(**wanted.model_dump(exclude={"mixup", "cutmix", "policy"}), policy_operations=wanted.policy)
+    return augmentation(
+        **wanted.model_dump(exclude={"mixup", "cutmix", "policy"}), policy_operations=wanted.policy, seed=seed
+    )
 
 
 def make_mix(wanted: AugmentConfig, num_classes: int) -> Mix | None:

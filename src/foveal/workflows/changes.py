@@ -3,7 +3,8 @@
 from foveal.data.changes import what_changed
 from foveal.data.sources import ARRAYS
 from foveal.errors import FovealError
-from foveal.run import CONFIG, ENVIRONMENT, Run, read_json
+from foveal.run import CONFIG, ENVIRONMENT, Run
+from foveal.storage import read_json
 from foveal.workflows.prepare import Prepared
 
 SAME = ("source", "images", "image_column", "label_column", "split_column")  # settings: with others they are other data

@@ -85,8 +85,9 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
         momentum=training.momentum,
         nesterov=training.nesterov,
     )
-    state = TrainState(model.train(), optimizer, torch.Generator().manual_seed(0))
-    augment, numbers = make_augmentation(prepared.config.augment), torch.arange(size)
+    state = TrainState(model.train(), optimizer)
+    augment = make_augmentation(prepared.config.augment, prepared.config.seed)
+    chance, numbers = torch.Generator().manual_seed(0), torch.arange(size)
     loss = make_loss(training.loss, label_smoothing=training.label_smoothing)
     pixels, labels = prepared.train.pixels[:size], prepared.train.labels[:size]
     times = []
@@ -94,7 +95,7 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
         begin = time.perf_counter()
         make_update(
             state,
-            augment(pixels, state.generator, numbers, 0),
+            augment(pixels, chance, numbers, 0),
             labels,
             loss=loss,
             learning_rate=1e-6,

@@ -20,7 +20,8 @@ from foveal.evaluation.inference import Evaluation, infer
 from foveal.evaluation.metrics import Scores, score
 from foveal.evaluation.test_log import record_opening
 from foveal.models.own import Own
-from foveal.run import EVALUATION, Run, cannot_write, newest_run, open_run, plain_name, write_json
+from foveal.run import EVALUATION, Run, newest_run, open_run, plain_name
+from foveal.storage import cannot_write, write_json
 from foveal.workflows.load import decode, open_config
 from foveal.workflows.picture import draw_evaluation
 

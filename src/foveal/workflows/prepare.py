@@ -72,6 +72,7 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
         batch_size=training.batch_size,
         report_every=training.report_every,
         validate_every=training.validate_every,
+        checkpoint_every=training.checkpoint_every,
     )
     return Prepared(
         config=settled(config, preprocess, plan),

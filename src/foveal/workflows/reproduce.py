@@ -6,7 +6,8 @@ from pathlib import Path
 
 from foveal.data.sources import data_name
 from foveal.recipes import resolve
-from foveal.run import Run, create_run, removed_if_empty, start_run, write_atomic, write_json
+from foveal.run import Run, create_run, removed_if_empty, start_run
+from foveal.storage import write_atomic, write_json
 from foveal.workflows.evaluate import evaluate
 from foveal.workflows.train import train
 

@@ -102,7 +102,7 @@ def _draw_augmented(
     """A row for each image: as the network sees it, then as training would change it, epoch after epoch."""
     seen = decode_now(chosen, preprocess)
     pixels = seen.pixels[:]
-    augment, generator = make_augmentation(wanted), torch.Generator().manual_seed(0)
+    augment, generator = make_augmentation(wanted, seed=0), torch.Generator().manual_seed(0)
     numbers = torch.arange(len(pixels))
     versions = [pixels, *(augment(pixels, generator, numbers, epoch) for epoch in range(VERSIONS - 1))]
     rows = torch.stack(versions, dim=1).flatten(0, 1)  # (N * VERSIONS, C, H, W), the versions of an image side by side

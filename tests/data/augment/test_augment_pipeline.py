@@ -44,7 +44,7 @@ def named(settings: dict[str, object]) -> str:
 
 
 def change(settings: dict[str, object], pixels: Tensor, seed: int = 0, epoch: int = 0) -> Tensor:
-    return augmentation(**settings)(pixels, seeded(seed), torch.arange(len(pixels)), epoch)  # type: ignore[arg-type]
+    return augmentation(**settings, seed=seed)(pixels, seeded(seed), torch.arange(len(pixels)), epoch)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("asked", ALONE, ids=named)
@@ -125,7 +125,7 @@ CHOICES: list[tuple[dict[str, object], Callable[..., Tensor]]] = [
     ({"flip": "random"}, geometry.flip),
     (
         {"flip": "alternating"},
-        lambda pixels, generator: geometry.flip_alternating(pixels, generator, torch.arange(6), 0),
+        lambda pixels, generator: geometry.flip_alternating(pixels, 8, torch.arange(6), 0),
     ),
     ({"rotate": 9.0}, lambda pixels, generator: geometry.affine(pixels, generator, max_degrees=9)),
     ({"scale": 0.2}, lambda pixels, generator: geometry.affine(pixels, generator, max_scale=0.2)),
@@ -164,7 +164,7 @@ def test_alternating_hears_of_the_epoch_and_of_the_numbers() -> None:
 
 def test_every_setting_of_the_config_is_one_of_the_functions_that_are_made_of_them() -> None:
     fields = {"policy_operations" if name == "policy" else name for name in AugmentConfig.model_fields}
-    assert fields == {*signature(augmentation).parameters, *signature(mixing).parameters}
+    assert fields | {"seed"} == {*signature(augmentation).parameters, *signature(mixing).parameters}
 
 
 def test_no_alpha_is_no_mixing() -> None:

@@ -22,6 +22,16 @@ def beta(count: int, alpha: float, generator: Generator, device: torch.device) -
     return torch.from_numpy(shares.astype(np.float32)).to(device)
 
 
+def derived_seed(seed: int, *path: int) -> int:
+    """A seed of its own for each place that the numbers of `path` name, the same whenever it is asked for.
+
+    The draws of an update are then a function of its number: nothing of them has to be kept to go on from there.
+    """
+    for number in path:
+        seed = int(splitmix(seed, np.array([number]))[0])
+    return seed
+
+
 def coins(seed: int, numbers: Int64[Tensor, " N"]) -> Bool[Tensor, " N"]:
     """A fair coin for each number that falls the same way whenever it is thrown again: nothing is kept between calls."""
     return torch.from_numpy(splitmix(seed, numbers.cpu().numpy()) >> np.uint64(63) == 1)

@@ -37,14 +37,14 @@ def flip(pixels: UInt8[Tensor, "N C H W"], generator: Generator) -> UInt8[Tensor
 
 
 def flip_alternating(
-    pixels: UInt8[Tensor, "N C H W"], generator: Generator, numbers: Int64[Tensor, " N"], epoch: int
+    pixels: UInt8[Tensor, "N C H W"], seed: int, numbers: Int64[Tensor, " N"], epoch: int
 ) -> UInt8[Tensor, "N C H W"]:
     """Each image mirrored or not by chance in epoch 0, then each epoch the other way round: two in a row show both sides.
 
-    `numbers` say which images these are. The chance is that of the generator's seed, and nothing is drawn from it: how
-    an image lies in an epoch is the same after a resume. Source: Jordan 2024, arXiv:2404.00498, section 3.6.
+    `numbers` say which images these are; how an image lies in an epoch follows from the seed and is the same after a
+    resume. Source: Jordan 2024, arXiv:2404.00498, section 3.6.
     """
-    return mirrored(pixels, coins(generator.initial_seed(), numbers) ^ (epoch % 2 == 1))
+    return mirrored(pixels, coins(seed, numbers) ^ (epoch % 2 == 1))
 
 
 def mirrored(pixels: UInt8[Tensor, "N C H W"], is_mirrored: Bool[Tensor, " N"]) -> UInt8[Tensor, "N C H W"]:

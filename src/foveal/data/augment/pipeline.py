@@ -34,8 +34,12 @@ def augmentation(
     erase: float = 0.0,
     policy_operations: int = 0,
     policy_magnitude: float = 0.0,
+    seed: int = 0,
 ) -> Augmentation:
-    """The changes asked for, from where things are over light to what is erased; units are those of config.AugmentConfig."""
+    """The changes asked for, from where things are over light to what is erased; units are those of config.AugmentConfig.
+
+    `seed` decides which images are mirrored first where mirroring alternates.
+    """
     area = crop or 1.0
     steps: list[tuple[bool, Change]] = [
         (shift > 0, partial(geometry.shift, max_shift=shift)),
@@ -52,15 +56,17 @@ def augmentation(
         (noise > 0, partial(light.noise, deviation=noise)),
         (erase > 0, partial(erasing.erase, probability=erase)),
     ]
-    return _one_after_the_other([change for is_wanted, change in steps if is_wanted], flip == "alternating")
+    return _one_after_the_other(
+        [change for is_wanted, change in steps if is_wanted], seed if flip == "alternating" else None
+    )
 
 
-def _one_after_the_other(changes: list[Change], is_alternating: bool) -> Augmentation:
+def _one_after_the_other(changes: list[Change], flip_seed: int | None) -> Augmentation:
     def augment(
         pixels: UInt8[Tensor, "N C H W"], generator: Generator, numbers: Int64[Tensor, " N"], epoch: int
     ) -> UInt8[Tensor, "N C H W"]:
-        if is_alternating:
-            pixels = geometry.flip_alternating(pixels, generator, numbers, epoch)
+        if flip_seed is not None:
+            pixels = geometry.flip_alternating(pixels, flip_seed, numbers, epoch)
         for change in changes:
             pixels = change(pixels, generator)
         return pixels

@@ -1,0 +1,123 @@
+"""Checkpoints: all that a training needs to go on as if it had never stopped, written so that damage is always seen.
+
+A checkpoint is a folder called after its update: `tensors.safetensors` (weights, the optimizer's state, the weights chosen so
+far), `state.json` (everything else) and `manifest.json` (sizes and sha256 of both, and of itself). The one before is kept until
+the next is complete.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from foveal.errors import ArtifactError
+from foveal.storage import remove_folder, write_folder
+from foveal.training.fit import TrainState
+
+FORMAT = 1
+TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
+KEPT = 2  # checkpoints in a run folder: the newest, and the one before it
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The tensors by name ("model.", "optimizer.", ...), and all else as JSON has it."""
+
+    update: int
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+    def under(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin with this prefix and a dot, without it."""
+        return {
+            name.removeprefix(f"{prefix}."): each
+            for name, each in self.tensors.items()
+            if name.startswith(f"{prefix}.")
+        }
+
+
+def tensors_of(state: TrainState) -> dict[str, Tensor]:
+    """The weights and the optimizer's state, by name. The optimizer's settings follow from the config."""
+    found = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
+    for number, values in state.optimizer.state_dict()["state"].items():
+        found |= {f"optimizer.{number}.{name}": value for name, value in values.items() if isinstance(value, Tensor)}
+    return found
+
+
+def restore(state: TrainState, checkpoint: Checkpoint) -> None:
+    """Make the state what it was when the checkpoint was written; the seed says how to go on. Raises ArtifactError."""
+    try:
+        state.model.load_state_dict(checkpoint.under("model"))
+    except RuntimeError as error:
+        raise ArtifactError(
+            f"the checkpoint of update {checkpoint.update} does not fit the network: {str(error).splitlines()[-1].strip()} "
+            "Was config.toml or the network's code changed? Train again."
+        ) from error
+    parameters = [each for group in state.optimizer.param_groups for each in group["params"]]
+    for name, saved in checkpoint.under("optimizer").items():
+        number, _, key = name.partition(".")
+        parameter = parameters[int(number)]
+        # In the memory layout of the weights: the fused optimizers walk over both at once.
+        like = parameter if saved.shape == parameter.shape else saved
+        state.optimizer.state[parameter][key] = torch.empty_like(like, dtype=saved.dtype).copy_(saved)
+    state.update = checkpoint.update
+    state.seconds = float(checkpoint.facts["seconds"])
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint into the folder of checkpoints and remove all but the newest two. Raises ArtifactError."""
+    # Clones, because safetensors refuses two names for the same memory, as tied weights have.
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
+    contents = {TENSORS: save_tensors(tensors), STATE: json.dumps(checkpoint.facts).encode()}
+    contents[MANIFEST] = _manifest(checkpoint.update, contents)
+    folder.mkdir(exist_ok=True)
+    place = folder / f"{checkpoint.update:09d}"
+    remove_folder(place)  # of a training that was stopped after it, and began before it again
+    write_folder(place, contents)
+    for old in _places(folder)[KEPT:]:
+        remove_folder(old)
+
+
+def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, Sequence[str]]:
+    """The newest checkpoint that is whole, None where there is none, and what is wrong with those that are newer."""
+    faults: list[str] = []
+    for place in _places(folder):
+        try:
+            return load_checkpoint(place), faults
+        except ArtifactError as error:
+            faults.append(str(error))
+    return None, faults
+
+
+def load_checkpoint(place: Path) -> Checkpoint:
+    """The checkpoint in a folder, every byte of it checked first. Raises ArtifactError where one differs."""
+    try:
+        contents = {name: (place / name).read_bytes() for name in (TENSORS, STATE, MANIFEST)}
+    except OSError as error:
+        raise ArtifactError(f"the checkpoint {place} cannot be read: {error.strerror} ({error.filename}).") from error
+    written = contents.pop(MANIFEST)
+    if written != _manifest(int(place.name), contents):
+        raise ArtifactError(
+            f"the checkpoint {place} is damaged: its files are not those that {MANIFEST} was written for (format {FORMAT})."
+        )
+    return Checkpoint(int(place.name), load_tensors(contents[TENSORS]), json.loads(contents[STATE]))
+
+
+def _places(folder: Path) -> list[Path]:
+    """The folders of the checkpoints there are, the newest first."""
+    try:
+        return sorted((each for each in folder.iterdir() if each.name.isdecimal()), reverse=True)
+    except FileNotFoundError:
+        return []
+
+
+def _manifest(update: int, contents: Mapping[str, bytes]) -> bytes:
+    files = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
+    return (json.dumps({"format": FORMAT, "update": update, "files": files}, indent=1) + "\n").encode()

@@ -1,0 +1,118 @@
+"""What a training writes into its run folder besides weights: how it began, how it went on, what it came to."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from foveal.errors import TrainingError
+from foveal.run import Run
+from foveal.training.checkpoint import Checkpoint, restore
+from foveal.training.fit import Record, TrainState
+from foveal.workflows.changes import changes_since_last
+from foveal.workflows.keeping import Progress, progress_in, require_the_same
+from foveal.workflows.prepare import Prepared
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The chosen weights, the Record they were chosen by, what was trained in all, and what stopped it early."""
+
+    weights: Mapping[str, Tensor]
+    chosen: Record
+    last: Record
+    last_sha256: str  # of the weights after the last update
+    stopped: KeyboardInterrupt | TrainingError | None = None
+
+
+def make_card(outcome: Outcome, prepared: Prepared, run: Run, temperature: float) -> dict[str, Any]:
+    """All that the Classifier has to know besides its weights."""
+    return {
+        "arch": prepared.arch,
+        "classes": prepared.classes,
+        "preprocess": prepared.preprocess,
+        "familiar": prepared.familiar,
+        "temperature": temperature,
+        "provenance": {
+            "run": run.folder.name,
+            "data": prepared.data.name,
+            "fingerprint": prepared.splits.fingerprint,
+            "update": outcome.chosen.update,
+            "val_accuracy": outcome.chosen.val_accuracy,
+            "seed": prepared.config.seed,
+        },
+    }
+
+
+def record_beginning(run: Run, prepared: Prepared) -> Progress:
+    """Write what is known before the first update, and tell the user what was decided."""
+    run.rewrite_history([])  # of a training that was killed before its first checkpoint
+    run.write_config(prepared.config)
+    run.write_splits({**prepared.splits.as_dict(), "pixel_ids": prepared.pixel_ids})
+    run.write_environment({"threads": prepared.config.threads, "fingerprint": prepared.splits.fingerprint})
+    run.note_each("left out: ", prepared.refused)
+    for note in (*prepared.notes, *changes_since_last(run, prepared)):
+        run.note(note)
+    return Progress()
+
+
+def record_going_on(
+    run: Run, prepared: Prepared, state: TrainState, checkpoint: Checkpoint, *, allow_difference: bool
+) -> Progress:
+    """Make state and run folder what they were at a checkpoint, and tell the user where it goes on.
+
+    Raises ArtifactError when the weights would be others than those of a run that was never stopped.
+    """
+    for difference in require_the_same(checkpoint, prepared, allow_difference=allow_difference):
+        run.note(f"not as it was begun: {difference}")
+    restore(state, checkpoint)
+    run.rewrite_history(checkpoint.facts["history"])
+    run.note(f"goes on from update {checkpoint.update:,} of {prepared.plan.updates:,}")
+    return progress_in(checkpoint)
+
+
+def sha256_of(weights: Mapping[str, Tensor]) -> str:
+    """What tells these weights from any others: a hash of their names, types, shapes and bits."""
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(weights.items())}
+    return hashlib.sha256(save_tensors(tensors)).hexdigest()
+
+
+def how_it_stopped(outcome: Outcome, prepared: Prepared, run: Run) -> str:
+    """Where a training stopped, what is kept, and what can be done with it."""
+    return (
+        f"stopped at update {outcome.last.update:,} of {prepared.plan.updates:,}; the weights of update "
+        f"{outcome.chosen.update:,} are kept in {run.classifier}: foveal evaluate {run.folder}.{how_to_go_on(run)}"
+    )
+
+
+def how_to_go_on(run: Run) -> str:
+    """The sentence that says how to go on, empty before the first checkpoint."""
+    newest = max((int(each.name) for each in run.checkpoints.glob("[0-9]*")), default=None)
+    return "" if newest is None else f" To go on from update {newest:,}: foveal resume {run.folder}"
+
+
+def summarise(outcome: Outcome, prepared: Prepared, run: Run, model: nn.Module, seconds: float) -> dict[str, Any]:
+    """What `foveal train --json` prints."""
+    images = outcome.last.epoch * len(prepared.train)  # the last batch of an epoch may be short
+    return {
+        "run": str(run.folder),
+        "classifier": str(run.classifier),
+        "model": Path(prepared.config.model.name).name,  # of a file, not where it lies
+        "data": prepared.data.name,
+        "epochs": outcome.last.epoch,
+        "updates": outcome.last.update,
+        "seed": prepared.config.seed,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "train_seconds": seconds,
+        "images_per_second": images / outcome.last.seconds,
+        "val_accuracy": outcome.chosen.val_accuracy,
+        "val_loss": outcome.chosen.val_loss,
+        "chosen_update": outcome.chosen.update,
+        "threads": prepared.config.threads,
+        "last_weights_sha256": outcome.last_sha256,
+        "stopped": outcome.stopped is not None,
+    }
