@@ -35,7 +35,8 @@ def set_threads(threads: int | None) -> int:
 def seed_everything(seed: int) -> None:
     """Seed torch's global generators, from which the initial weights are drawn, and ask for deterministic algorithms."""
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # The same as use_deterministic_algorithms(True, warn_only=True), which loads torch's compiler: a second or two.
+    torch.set_deterministic_debug_mode("warn")
     # Deterministic mode also fills every new tensor with NaN to find reads of unset memory: time we need not pay.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
