@@ -96,7 +96,7 @@ def test_every_exif_orientation_is_obeyed_by_pixels_and_by_size(orientation: int
     upright = UPRIGHT_OF_STORED[orientation](stored)
     np.testing.assert_array_equal(np.asarray(open_image(tmp_path / "a.png")[0]), upright)
     assert open_image(tmp_path / "a.png")[1] == upright.shape[::-1]
-    assert image_header((tmp_path / "a.png").read_bytes()) == (*upright.shape, True, "PNG")
+    assert image_header((tmp_path / "a.png").read_bytes()) == (*upright.shape, True, "PNG", "L")
 
 
 def test_transparency_is_laid_on_white() -> None:
@@ -260,21 +260,21 @@ def test_the_border_colour_is_the_median_of_the_outermost_pixels(shape: tuple[in
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("photo.jpg", (100, 100, False, "JPEG")),
-        ("rotated.jpg", (80, 100, False, "JPEG")),
-        ("grey.jpg", (100, 100, True, "JPEG")),
-        ("photo.webp", (32, 48, False, "WEBP")),
-        ("alpha.png", (32, 48, False, "PNG")),
-        ("sixteen_bit.png", (28, 28, True, "PNG")),
-        ("one_bit.png", (28, 28, True, "PNG")),
-        ("digit.pgm", (28, 28, True, "PPM")),
-        ("truncated.jpg", (100, 100, False, "JPEG")),  # its header is whole
+        ("photo.jpg", (100, 100, False, "JPEG", "RGB")),
+        ("rotated.jpg", (80, 100, False, "JPEG", "RGB")),
+        ("grey.jpg", (100, 100, True, "JPEG", "L")),
+        ("photo.webp", (32, 48, False, "WEBP", "RGB")),
+        ("alpha.png", (32, 48, False, "PNG", "RGBA")),
+        ("sixteen_bit.png", (28, 28, True, "PNG", "I;16")),
+        ("one_bit.png", (28, 28, True, "PNG", "1")),
+        ("digit.pgm", (28, 28, True, "PPM", "L")),
+        ("truncated.jpg", (100, 100, False, "JPEG", "RGB")),  # its header is whole
         ("empty.png", None),
         ("text.png", None),
     ],
 )
-def test_size_and_format_of_a_file_are_read_from_its_header(
-    name: str, expected: tuple[int, int, bool, str] | None
+def test_size_format_and_mode_of_a_file_are_read_from_its_header(
+    name: str, expected: tuple[int, int, bool, str, str] | None
 ) -> None:
     assert image_header((FILES / name).read_bytes()) == expected
 

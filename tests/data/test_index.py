@@ -24,9 +24,10 @@ def old_pictures(folder: Path, count: int = 4) -> list[str]:
     return names
 
 
-def test_ids_are_those_of_the_bytes_and_headers_those_of_the_pictures() -> None:
+def test_ids_are_those_of_the_bytes_headers_and_kinds_those_of_the_pictures() -> None:
     facts = facts_of(files_set(FILES, "rotated.jpg", "digit.png", "text.png"))
     assert facts.headers.tolist() == [[80, 100, 0], [28, 28, 1], [0, 0, 0]]
+    assert facts.kinds.tolist() == [["JPEG", "RGB"], ["PNG", "L"], ["", ""]]
     assert facts.ids[1] == digest((FILES / "digit.png").read_bytes())
 
 
@@ -37,17 +38,21 @@ def test_files_that_did_not_change_are_not_read_again(tmp_path: Path) -> None:
         content = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(content[::-1])
         os.utime(tmp_path / name, (LONG_AGO, LONG_AGO))
-    assert facts_of(files_set(tmp_path, *names)).ids == first.ids
+    again = facts_of(files_set(tmp_path, *names))
+    assert again.ids == first.ids
+    assert again.headers.tolist() == first.headers.tolist() == [[28, 28, 1]] * 4
+    assert again.kinds.tolist() == first.kinds.tolist() == [["PNG", "L"]] * 4
 
 
 @pytest.mark.parametrize("subset", [[0, 1, 2, 3], [2, 0], [3, 1, 2]])
 def test_a_file_that_changed_is_read_again_and_no_other(subset: list[int], tmp_path: Path) -> None:
     names = old_pictures(tmp_path)
     before = facts_of(files_set(tmp_path, *names)).ids
-    write_picture(tmp_path / "2.png", mnist_digits()[50])
-    after = facts_of(files_set(tmp_path, *(names[i] for i in subset))).ids
+    write_picture(tmp_path / "2.png", mnist_digits()[50:53].transpose(1, 2, 0))
+    after = facts_of(files_set(tmp_path, *(names[i] for i in subset)))
     expected = [digest((tmp_path / "2.png").read_bytes()) if i == 2 else before[i] for i in subset]
-    assert list(after) == expected
+    assert list(after.ids) == expected
+    assert after.kinds.tolist() == [["PNG", "RGB" if i == 2 else "L"] for i in subset]
 
 
 def test_a_file_written_just_now_is_not_trusted_the_next_time(tmp_path: Path) -> None:
@@ -69,6 +74,18 @@ def test_a_damaged_index_is_as_good_as_none(damage: bytes | None, tmp_path: Path
     again = facts_of(files_set(tmp_path, *names))
     assert again.ids == first.ids
     np.testing.assert_array_equal(again.headers, first.headers)
+
+
+def test_an_index_from_before_kinds_were_kept_is_made_anew(tmp_path: Path) -> None:
+    names = old_pictures(tmp_path)
+    first = facts_of(files_set(tmp_path, *names))
+    path = index_path(files_in(tmp_path, *names))
+    with np.load(path) as kept:
+        older = {name: kept[name] for name in kept.files if name != "kinds"}
+    np.savez(path, **{**older, "format": np.array(1)})
+    assert facts_of(files_set(tmp_path, *names)).kinds.tolist() == first.kinds.tolist()
+    with np.load(path) as kept:
+        assert int(kept["format"]) == 2
 
 
 def test_an_index_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path, own_data_folder: Path) -> None:

@@ -73,7 +73,7 @@ def test_what_would_take_too_much_memory_is_refused_before_it_takes_it(content: 
 
 def test_a_jpeg_that_is_decoded_at_an_eighth_may_be_larger() -> None:
     content = resized_header("photo.jpg", 10_000, 10_000)  # baseline: kept nowhere whole
-    assert image_header(content) == (10_000, 10_000, False, "JPEG")
+    assert image_header(content) == (10_000, 10_000, False, "JPEG", "RGB")
     assert decode(content, WANTED).shape == (32, 32, 3)
     with pytest.raises(DataError, match="10,000 x 10,000 pixels, as they are stored, would take 8"):
         open_image(content)
@@ -173,4 +173,4 @@ def test_a_picture_whose_exif_is_damaged_is_good_and_stays_as_it_is_stored(endin
 
 
 def test_the_header_of_a_png_is_read_without_its_pixels() -> None:
-    assert image_header(png(9, 5, 8, 0, b"")) == (5, 9, True, "PNG")
+    assert image_header(png(9, 5, 8, 0, b"")) == (5, 9, True, "PNG", "L")

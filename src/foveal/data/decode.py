@@ -6,7 +6,7 @@ Training, evaluation and prediction all come through here, so that one picture i
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -195,14 +195,24 @@ def border_colour(image: Image.Image) -> int | tuple[int, ...]:
     return int(median) if median.ndim == 0 else tuple(int(value) for value in median)
 
 
-def image_header(content: bytes) -> tuple[int, int, bool, str] | None:
-    """(height, width, is grey, format) from a picture's header, orientation applied; None when none is readable."""
+class Header(NamedTuple):
+    """What the first bytes of a picture declare: its size in pixels as it stands upright; format and mode as Pillow says them."""
+
+    height: int
+    width: int
+    is_grey: bool
+    format: str
+    mode: str
+
+
+def image_header(content: bytes) -> Header | None:
+    """What a picture's header says, orientation applied; None when none is readable."""
     try:
         with opened(content) as image:
             width, height = image.size
             # Of a TIFF, Pillow turns the size itself.
             is_turned = image.format != "TIFF" and _orientation(image) in SIDEWAYS
-            is_grey, kind = image.mode in GREY_MODES, image.format or ""
-        return (width, height, is_grey, kind) if is_turned else (height, width, is_grey, kind)
+            height, width = (width, height) if is_turned else (height, width)
+            return Header(height, width, image.mode in GREY_MODES, image.format or "", image.mode)
     except Exception:  # the reason is said when the file is decoded
         return None

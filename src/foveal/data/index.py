@@ -12,33 +12,40 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 from numpy import ndarray
 
-from foveal.data.decode import image_header
+from foveal.data.decode import Header, image_header
 from foveal.data.images import Files, ImageSet, array_ids, digest
 from foveal.data.known import data_folder
 from foveal.errors import ArtifactError, DataError
 from foveal.storage import write_atomic
 
-FORMAT = 1
+FORMAT = 2
 SETTLED_NS = 2_000_000_000
 LARGE = 1 << 16  # bytes
-NO_HEADER = (0, 0, 0)
+KIND = "U8"  # of the formats that are opened, and of Pillow's modes ("I;16B"), none is longer
+NO_HEADER = Header(0, 0, False, "", "")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Of each image: the id of its content, and (height, width, is grey) before any resizing, zeros when unreadable."""
+    """Of each image: the id of its content, and what its header says before any resizing.
+
+    `headers` are (height, width, is grey), zeros when unreadable; `kinds` are (format, mode) as Pillow says them, "" when
+    unreadable. An image of an array has no format.
+    """
 
     ids: tuple[str, ...]
     headers: Int64[ndarray, "N 3"]
+    kinds: Shaped[ndarray, "N 2"]
 
     def take(self, indices: Int64[ndarray, " M"]) -> "Facts":
         """The facts of these images only."""
-        return Facts(tuple(self.ids[i] for i in indices.tolist()), self.headers[indices])
+        return Facts(tuple(self.ids[i] for i in indices.tolist()), self.headers[indices], self.kinds[indices])
 
 
 def facts_of(images: ImageSet) -> Facts:
@@ -47,7 +54,8 @@ def facts_of(images: ImageSet) -> Facts:
         return _facts_of_files(images.images).take(images.numbers)
     _, height, width, channels = images.images.shape
     headers = np.tile(np.array([height, width, channels == 1], dtype=np.int64), (len(images), 1))
-    return Facts(array_ids(images.images, images.numbers), headers)
+    kinds = np.tile(np.array(["", "L" if channels == 1 else "RGB"]), (len(images), 1))
+    return Facts(array_ids(images.images, images.numbers), headers, kinds)
 
 
 def index_path(files: Files) -> Path:
@@ -56,11 +64,20 @@ def index_path(files: Files) -> Path:
     return data_folder() / "cache" / "index" / f"{hashlib.sha256(os.fsencode(where)).hexdigest()[:24]}.npz"
 
 
+class Known(NamedTuple):
+    """The facts of files, with the stamps that the files had (-1 where they may have changed since)."""
+
+    names: tuple[str, ...]
+    stamps: ndarray
+    ids: list[str]
+    headers: ndarray
+    kinds: ndarray
+
+
 def _facts_of_files(files: Files) -> Facts:
     path = index_path(files)
     stamps = np.array([files.tree.files[name] for name in files.names], dtype=np.int64).reshape(-1, 2)
-    known = _load(path)
-    is_known, ids, headers = _recall(known, files.names, stamps)
+    is_known, now = _recall(_load(path), files.names, stamps)
     missing = np.flatnonzero(~is_known)
     if len(missing):
         begin = time.time_ns()
@@ -69,41 +86,36 @@ def _facts_of_files(files: Files) -> Facts:
         with ThreadPoolExecutor((os.cpu_count() or 1) if is_large else 1) as pool:
             read = pool.map(lambda i: _look(files, i), missing.tolist())
             for i, (content_id, header) in zip(missing.tolist(), read, strict=True):
-                ids[i], headers[i] = content_id, header
-        is_settled = (stamps[:, 1] < begin - SETTLED_NS) & (headers[:, 0] > 0)
-        settled = np.where(is_settled[:, None], stamps, -1)
+                now.ids[i], now.headers[i], now.kinds[i] = content_id, header[:3], header[3:]
+        is_settled = (stamps[:, 1] < begin - SETTLED_NS) & (now.headers[:, 0] > 0)
         with suppress(ArtifactError):  # a full disk or a read-only cache costs time, not the result
-            _save(path, files.names, settled, ids, headers)
-    return Facts(tuple(ids), headers)
+            _save(path, now._replace(stamps=np.where(is_settled[:, None], stamps, -1)))
+    return Facts(tuple(now.ids), now.headers, now.kinds)
 
 
-def _look(files: Files, index: int) -> tuple[str, tuple[int, int, int]]:
+def _look(files: Files, index: int) -> tuple[str, Header]:
     name = files.names[index]
     try:
         content = files.read(index)
     except DataError:  # the reason is said when it is decoded
         return digest(f"unreadable: {name}".encode(errors="surrogateescape")), NO_HEADER
-    header = image_header(content)
-    return digest(content), NO_HEADER if header is None else (header[0], header[1], int(header[2]))
+    return digest(content), image_header(content) or NO_HEADER
 
 
-Known = tuple[tuple[str, ...], ndarray, list[str], ndarray]
-
-
-def _recall(known: Known | None, names: tuple[str, ...], stamps: ndarray) -> tuple[ndarray, list[str], ndarray]:
-    """Which of the files are known as they are now, with what is known of them."""
-    ids, headers = [""] * len(names), np.zeros((len(names), 3), dtype=np.int64)
+def _recall(known: Known | None, names: tuple[str, ...], stamps: ndarray) -> tuple[ndarray, Known]:
+    """Which of the files are known as they are now, and what is known of them; of the others, nothing yet."""
+    n = len(names)
+    now = Known(names, stamps, [""] * n, np.zeros((n, 3), dtype=np.int64), np.zeros((n, 2), dtype=KIND))
     if known is None:
-        return np.zeros(len(names), dtype=bool), ids, headers
-    known_names, known_stamps, known_ids, known_headers = known
-    if known_names == names:
-        return (known_stamps == stamps).all(axis=1), list(known_ids), known_headers.copy()
-    row = {name: number for number, name in enumerate(known_names)}
+        return np.zeros(n, dtype=bool), now
+    if known.names == names:
+        return (known.stamps == stamps).all(axis=1), known._replace(stamps=stamps)
+    row = {name: number for number, name in enumerate(known.names)}
     where = np.array([row.get(name, -1) for name in names], dtype=np.int64)
-    is_known = (where >= 0) & (known_stamps[where] == stamps).all(axis=1)
+    is_known = (where >= 0) & (known.stamps[where] == stamps).all(axis=1)
     for i in np.flatnonzero(is_known).tolist():
-        ids[i], headers[i] = known_ids[where[i]], known_headers[where[i]]
-    return is_known, ids, headers
+        now.ids[i], now.headers[i], now.kinds[i] = (each[where[i]] for each in known[2:])
+    return is_known, now
 
 
 def _load(path: Path) -> Known | None:
@@ -114,22 +126,25 @@ def _load(path: Path) -> Known | None:
                 return None
             names = tuple(kept["names"].tobytes().decode(errors="surrogateescape").split("\0"))
             ids = kept["ids"].tobytes().hex()
-            known = (names, kept["stamps"], [ids[i : i + 16] for i in range(0, len(ids), 16)], kept["headers"])
+            ids_of_files = [ids[i : i + 16] for i in range(0, len(ids), 16)]
+            known = Known(names, kept["stamps"], ids_of_files, kept["headers"], kept["kinds"].astype(KIND))
     except Exception:  # NumPy and zipfile raise anything from OSError to struct.error
         return None
-    shapes = (known[1].shape, (len(known[2]),), known[3].shape)
-    return known if shapes == ((len(names), 2), (len(names),), (len(names), 3)) else None
+    n = len(names)
+    shapes = (known.stamps.shape, len(known.ids), known.headers.shape, known.kinds.shape)
+    return known if shapes == ((n, 2), n, (n, 3), (n, 2)) else None
 
 
-def _save(path: Path, names: tuple[str, ...], stamps: ndarray, ids: list[str], headers: ndarray) -> None:
+def _save(path: Path, known: Known) -> None:
     content = BytesIO()
     np.savez(
         content,
         format=np.array(FORMAT),
-        names=np.frombuffer("\0".join(names).encode(errors="surrogateescape"), dtype=np.uint8),
-        stamps=stamps,
-        ids=np.frombuffer(bytes.fromhex("".join(ids)), dtype=np.uint8),
-        headers=headers,
+        names=np.frombuffer("\0".join(known.names).encode(errors="surrogateescape"), dtype=np.uint8),
+        stamps=known.stamps,
+        ids=np.frombuffer(bytes.fromhex("".join(known.ids)), dtype=np.uint8),
+        headers=known.headers,
+        kinds=known.kinds.astype(np.bytes_),  # a quarter of the size of text
     )
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,14 +1,15 @@
 """The data doctor on folders and arrays with planted faults: each is found, by name and level, and nothing else is."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from data_helpers import FILES, mnist_digits
 from PIL import Image
-from planted_faults import copy, findings, levels, scenes, verdicts, write_faulty, write_scenes
+from planted_faults import copy, findings, gathered, levels, scenes, verdicts, write_faulty, write_scenes
 
-from foveal.data.doctor.check import judge
+from foveal.data.doctor.check import judge, look_over
 from foveal.data.doctor.findings import Findings
 from foveal.data.doctor.overview import overview
 
@@ -73,6 +74,14 @@ def test_the_numbers_of_the_verdicts_are_those_that_were_planted(faulty):
     )
     assert "2 images (1.1%) in 1 group of exact copies" in said["labels-disagree"]
     assert "1 file of 189 cannot be read" in said["unreadable"]
+
+
+def test_no_file_is_read_again_where_no_two_images_are_alike(tmp_path):
+    images = gathered(write_scenes(tmp_path / "pets", {"train": 12, "test": 6}))
+    shutil.rmtree(tmp_path / "pets")
+    found = look_over(images.data, images.facts, images.pixels)
+    assert overview(found).formats == {"PNG": 36}
+    assert overview(found).modes == {"colour": 36}
 
 
 @pytest.mark.parametrize(("copies", "level"), [(0, None), (1, "warning"), (2, "error")])

@@ -1,5 +1,6 @@
 """Exact copies, whatever the format, and what pairs and groups make of splits; pairs are compared with plain loops."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from planted_faults import copy, gathered, scenes, write_scenes
 
 from foveal.data.doctor.duplicates import equal, exact_copies, families, later_side, pairs_of, representatives
 from foveal.data.doctor.gathered import Gathered
+from foveal.data.images import MAX_FILE
+from foveal.data.tree import Stamp
 
 
 def names(images: Gathered, groups: list[ndarray]) -> list[set[str]]:
@@ -73,6 +76,17 @@ def test_what_cannot_be_decoded_at_full_size_is_a_copy_only_of_the_same_file(tmp
     for name in ("as.bmp", "as2.bmp"):
         (tmp_path / "dog" / name).write_bytes(b"BM")
     assert names(images, exact_copies(images)) == [{"cat/000.png", "dog/as.tiff"}, {"dog/as.bmp", "dog/as2.bmp"}]
+
+
+def test_a_file_too_large_for_a_picture_is_not_read_to_be_compared(tmp_path):
+    write_scenes(tmp_path, {"": 2})
+    copy(tmp_path, "cat/000.png", "dog/as.bmp", "dog/as.tiff")
+    images = gathered(tmp_path)
+    part = images.data.parts["all"]
+    stamps = {**part.images.tree.files, "dog/as.bmp": Stamp(MAX_FILE + 1, 0)}
+    large = replace(part, images=replace(part.images, tree=replace(part.images.tree, files=stamps)))
+    images = replace(images, data=replace(images.data, parts={"all": large}))
+    assert names(images, exact_copies(images)) == [{"cat/000.png", "dog/as.tiff"}]
 
 
 @pytest.mark.parametrize("keys", [[], ["a"], ["a", "b"], [3, 1, 3, 2, 1, 3]], ids=str)

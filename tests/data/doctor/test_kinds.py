@@ -5,6 +5,7 @@ import pytest
 from data_helpers import FILES, array_set, files_set
 
 from foveal.data.doctor.kinds import Kind, kinds_of
+from foveal.data.index import facts_of
 
 
 @pytest.mark.parametrize(
@@ -27,10 +28,11 @@ from foveal.data.doctor.kinds import Kind, kinds_of
     ],
 )
 def test_a_file_is_of_the_kind_that_its_first_bytes_say(name, expected):
-    kind = kinds_of(files_set(FILES, name))[0]
+    (kind,) = kinds_of(facts_of(files_set(FILES, name)))
     assert kind == expected or (name == "animated.gif" and kind == Kind("GIF", "grey"))
 
 
 @pytest.mark.parametrize(("channels", "colours"), [(1, "grey"), (3, "colour")])
 def test_images_of_an_array_have_colours_but_no_format(channels, colours):
-    assert kinds_of(array_set(np.zeros((2, 8, 8, channels), np.uint8))) == [Kind("", colours)] * 2
+    facts = facts_of(array_set(np.zeros((2, 8, 8, channels), np.uint8)))
+    assert kinds_of(facts) == [Kind("", colours)] * 2

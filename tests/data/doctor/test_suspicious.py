@@ -16,10 +16,8 @@ from foveal.data.doctor.suspicious import suspicions, tones
 def found(root: Path, side: int = 64) -> list[tuple[str, str]]:
     """(name, kind of doubt) of each suspicion about the pictures of a folder without splits."""
     images = gathered(root, side)
-    part = images.data.parts["all"]
-    kinds = kinds_of(part)
-    kept = [kinds[i] for i in images.index.tolist()]
-    return [(images.short_name(each.image), each.kind) for each in suspicions(images, kept)]
+    kinds = kinds_of(images.facts["all"].take(images.index))
+    return [(images.short_name(each.image), each.kind) for each in suspicions(images, kinds)]
 
 
 @pytest.fixture
@@ -132,7 +130,7 @@ def test_names_that_a_whole_class_has_are_how_its_files_are_called(tmp_path):
 
 def test_images_of_arrays_have_no_names_to_tell_anything():
     images = gathered({"train": (mnist_digits(60), [0, 1] * 30)}, side=28, channels=1)
-    assert suspicions(images, kinds_of(images.data.parts["train"])) == []
+    assert suspicions(images, kinds_of(images.facts["train"])) == []
 
 
 @pytest.mark.parametrize("pictures", [scenes(7), mnist_digits(7)[..., None]], ids=["colour", "grey"])

@@ -13,7 +13,7 @@ from foveal.data.doctor.copy_faults import copy_verdicts
 from foveal.data.doctor.duplicates import Numbers, exact_copies, representatives
 from foveal.data.doctor.findings import FEW_EXAMPLES, LEVELS, Findings, Level, Unreadable, Verdict, counted, few
 from foveal.data.doctor.gathered import Gathered
-from foveal.data.doctor.kinds import Kind, kinds_of
+from foveal.data.doctor.kinds import kinds_of
 from foveal.data.doctor.near_duplicates import NearPairs, near_pairs
 from foveal.data.doctor.sketches import sketch
 from foveal.data.doctor.suspicious import suspicions
@@ -30,7 +30,7 @@ def look_over(
 ) -> Findings:
     """All that is found in a data set whose images are decoded."""
     images = Gathered(data, facts, pixels)
-    kinds = [kind for name in images.parts for kind in _kept(kinds_of(data.parts[name]), pixels[name])]
+    kinds = [kind for name in images.parts for kind in kinds_of(facts[name].take(pixels[name].kept))]
     copies = exact_copies(images)
     numbers = representatives(images, copies)
     near = near_pairs(sketch([pixels[name].pixels for name in images.parts], show).take(numbers), show)
@@ -54,10 +54,6 @@ def _is_news(images: Gathered, copies: Sequence[Numbers], near: NearPairs) -> Bo
     is_exact = first_of[near.pairs[:, 0]] == first_of[near.pairs[:, 1]]
     is_one_class = images.labels[near.pairs[:, 0]] == images.labels[near.pairs[:, 1]]
     return np.asarray(~is_exact & (is_one_class | ~near.is_mirrored))
-
-
-def _kept(kinds: Sequence[Kind], pixels: Pixels) -> list[Kind]:
-    return [kinds[i] for i in pixels.kept.tolist()]
 
 
 def _unreadable(images: Gathered) -> Iterator[Unreadable]:

@@ -45,11 +45,11 @@ def equal(keys: ndarray) -> list[Numbers]:
 
 def _full_size(images: Gathered, image: int) -> str:
     """What tells the pixels of an image from others, as large as they came, grey ones as colour."""
-    files = images.data.parts[images.split(image)].images
-    if not isinstance(files, Files):
+    part, index = images.data.parts[images.split(image)], int(images.index[image])
+    if not isinstance(part.images, Files):
         return images.content_id(image)
     try:
-        picture, _ = open_image(files.tree.read(images.short_name(image)))
+        picture, _ = open_image(part.images.read(int(part.numbers[index])))
     except (DataError, MemoryError):
         return images.content_id(image)
     return f"{picture.size} {digest(picture.convert('RGB').tobytes())}"

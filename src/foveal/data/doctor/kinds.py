@@ -1,11 +1,8 @@
-"""What files are by their content: the format and the colours that their first bytes declare. Nothing is decoded."""
+"""What files are by their content: the format and the colours that their first bytes declare. Nothing is read here."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from foveal.data.images import Files, ImageSet
-from foveal.data.opening import opened
+from foveal.data.index import Facts
 
 COLOURS = {
     "1": "black and white",
@@ -32,19 +29,10 @@ class Kind(NamedTuple):
     colours: str
 
 
-def kinds_of(images: ImageSet) -> list[Kind]:
-    """The kind of each image of a set, from its header."""
-    held = images.images
-    if not isinstance(held, Files):
-        return [Kind("", "grey" if held.shape[3] == 1 else "colour")] * len(images)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(lambda name: _kind(held, name), images.names))
+def kinds_of(facts: Facts) -> list[Kind]:
+    """The kind of each image, from what is known of its header."""
+    return [Kind(SAME_FORMAT.get(name, name), _colours(mode)) for name, mode in facts.kinds.tolist()]
 
 
-def _kind(files: Files, name: str) -> Kind:
-    try:
-        with opened(files.tree.read(name)) as image:
-            colours = "grey, 16 bits" if image.mode.startswith("I;16") else COLOURS.get(image.mode, image.mode)
-            return Kind(SAME_FORMAT.get(image.format or "", image.format or ""), colours)
-    except Exception:  # of any kind; the reason is said when the file is decoded
-        return Kind("", "")
+def _colours(mode: str) -> str:
+    return "grey, 16 bits" if mode.startswith("I;16") else COLOURS.get(mode, mode)
