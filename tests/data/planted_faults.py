@@ -74,7 +74,7 @@ def write_faulty(root: Path) -> Path:
 
 def gathered(source: Source, side: int = SIDE, channels: int = 3, group_by: str | None = None) -> Gathered:
     """All images of a data set, decoded into memory at one size."""
-    data: Data = open_data(source, group_by=group_by)
+    data: Data = open_data(source, group_by=group_by, purpose="checking")
     preprocess = Preprocess(channels=channels, height=side, width=side)
     facts = {name: facts_of(part) for name, part in data.parts.items()}
     return Gathered(data, facts, {name: decode_now(part, preprocess) for name, part in data.parts.items()})

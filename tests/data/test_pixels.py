@@ -63,6 +63,10 @@ def test_damaged_files_are_named_and_the_rest_keep_their_labels_and_order() -> N
 def test_a_set_of_which_no_file_can_be_read_is_refused_with_the_first_reason() -> None:
     with pytest.raises(DataError, match=r"none of the 2 images of files can be read. The first: .*empty\.png is empty"):
         load_pixels(of_files("empty.png", "text.png"), DIGIT_SHAPE)
+    images = of_files("empty.png", "text.png")
+    for _ in range(2):  # decoded, and from the cache
+        none = pixels_module.load_pixels(images, DIGIT_SHAPE, facts_of(images), allow_none=True)
+        assert (len(none), none.pixels.shape, len(none.refused)) == (0, (0, 1, 28, 28), 2)
 
 
 @pytest.mark.parametrize("images", [of_files(), array_set(noise(0, 9, 9, 1))], ids=["files", "memory"])

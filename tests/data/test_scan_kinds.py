@@ -245,6 +245,6 @@ def test_test_images_alone_are_for_testing_alone(write: Callable[[Path], Source]
         match=r"there are test images but no training images\. Add them, or test a run on these: foveal evaluate RUN /",
     ):
         open_data(source.path)
-    tested = open_data(source.path, for_testing=True)
+    tested = open_data(source.path, purpose="testing")
     assert list(tested.parts) == ["test"]
     assert len(tested) == len(source.parts["test"][1])

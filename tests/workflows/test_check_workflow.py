@@ -12,6 +12,7 @@ from planted_faults import scenes, write_faulty, write_scenes
 from foveal.config import DataConfig
 from foveal.errors import ArtifactError, DataError
 from foveal.workflows.check import Checked, check
+from foveal.workflows.load import open_config
 
 
 def whats(checked: Checked) -> set[str]:
@@ -102,6 +103,43 @@ def test_a_table_brings_groups_by_a_column(tmp_path):
     torn = (tmp_path / "all.csv").read_text(encoding="utf-8").replace(",test,1", ",test,0")
     (tmp_path / "all.csv").write_text(torn, encoding="utf-8")
     assert whats(check(wanted, out=tmp_path / "page.html")) == {"groups-across-splits"}
+
+
+def test_a_table_whose_test_images_are_all_missing_gets_a_report_and_no_training(tmp_path):
+    write_scenes(tmp_path / "pictures", {"": 12})
+    rows = [f"{name}/{number:03}.png,{name},train" for name in ("cat", "dog") for number in range(12)]
+    rows += [f"{name}/{number:03}.png,{name},test" for name in ("cat", "dog") for number in range(80, 84)]
+    (tmp_path / "all.csv").write_text("\n".join(["file,label,split", *rows]), encoding="utf-8")
+    wanted = DataConfig(source=str(tmp_path / "all.csv"), images=str(tmp_path / "pictures"))
+    checked = check(wanted, out=tmp_path / "page.html")
+    assert whats(checked) == {"missing-files"}
+    assert not checked.is_trustworthy
+    report = json.loads(json.dumps(checked.as_dict(), allow_nan=False))
+    assert report["splits"] == {"train": {"cat": 12, "dog": 12}, "test": {"cat": 4, "dog": 4}}
+    assert [Path(each["path"]).name for each in report["unreadable"]] == [f"{n:03}.png" for n in range(80, 84)] * 2
+    assert report["unreadable"][0] == {
+        "path": str(tmp_path / "pictures/cat/080.png"),
+        "split": "test",
+        "label": "cat",
+        "reason": f"{tmp_path}/pictures/cat/080.png is not there, but {tmp_path}/all.csv line 26 names it. Add the file, or "
+        "remove the row.",
+        "is_missing": True,
+    }
+    assert "line 26 names it" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    for refused in (lambda: open_config(wanted), lambda: open_config(wanted, purpose="testing")):
+        with pytest.raises(DataError, match=r"names 8 files \(of 32\) that are not in .*line 26 'cat/080\.png'"):
+            refused()
+
+
+def test_data_of_one_class_get_a_report_and_no_training(tmp_path):
+    wanted = DataConfig(source=str(write_scenes(tmp_path / "pets", {"train": 12, "test": 6}, ("cat",))))
+    checked = check(wanted, out=tmp_path / "page.html")
+    assert whats(checked) == {"one-class"}
+    assert not checked.is_trustworthy
+    assert checked.overview.classes == {"cat": 18}
+    assert "telling classes apart needs two or more" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    with pytest.raises(DataError, match=r"pets has one class only \('cat'\)"):
+        open_config(wanted)
 
 
 def test_a_class_that_only_the_test_images_have_is_refused_by_name(tmp_path):

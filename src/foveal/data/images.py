@@ -1,14 +1,14 @@
 """Labelled images that are not decoded yet: which there are, what they are called, what they are told apart by."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
-from foveal.data.tree import Tree
+from foveal.data.tree import Stamp, Tree
 from foveal.errors import DataError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
@@ -17,17 +17,23 @@ MAX_FILE = 1 << 29  # bytes; a sparse file of terabytes would be read into memor
 
 @dataclass(frozen=True)
 class Files:
-    """Pictures as they are kept: their names in a tree (a folder or an archive)."""
+    """Pictures as they are kept: their names in a tree (a folder or an archive).
+
+    `missing` are those that a table names and that are not there, with the sentence that says so.
+    """
 
     tree: Tree
     names: tuple[str, ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def read(self, index: int) -> bytes:
-        """The bytes of one picture's file. Raises DataError, also for a file that is too large to be a picture."""
+        """The bytes of one picture's file. Raises DataError, also for one that is missing, or too large to be a picture."""
         name = self.names[index]
+        if name in self.missing:
+            raise DataError(self.missing[name])
         size = self.tree.files[name].size
         if size > MAX_FILE:
             raise DataError(
@@ -35,6 +41,10 @@ class Files:
                 "Make it smaller, or remove it."
             )
         return self.tree.read(name)
+
+    def stamp(self, name: str) -> Stamp:
+        """The size and the time of one picture's file; zeros for one that is missing."""
+        return Stamp(0, 0) if name in self.missing else self.tree.files[name]
 
 
 @dataclass(frozen=True)

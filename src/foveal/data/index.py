@@ -76,7 +76,7 @@ class Known(NamedTuple):
 
 def _facts_of_files(files: Files) -> Facts:
     path = index_path(files)
-    stamps = np.array([files.tree.files[name] for name in files.names], dtype=np.int64).reshape(-1, 2)
+    stamps = np.array([files.stamp(name) for name in files.names], dtype=np.int64).reshape(-1, 2)
     is_known, now = _recall(_load(path), files.names, stamps)
     missing = np.flatnonzero(~is_known)
     if len(missing):

@@ -51,11 +51,18 @@ class Pixels:
 
 
 def load_pixels(
-    images: ImageSet, preprocess: Preprocess, facts: Facts, *, show: Show | None = None, workers: int | None = None
+    images: ImageSet,
+    preprocess: Preprocess,
+    facts: Facts,
+    *,
+    allow_none: bool = False,
+    show: Show | None = None,
+    workers: int | None = None,
 ) -> Pixels:
     """All images of a set, decoded and brought to size; files that cannot be read are left out and named.
 
-    They are decoded once: the second time they are mapped from the cache. Raises DataError when none can be read.
+    They are decoded once: the second time they are mapped from the cache. Raises DataError when none can be read, unless
+    `allow_none`.
     """
     array = images.images
     size = (preprocess.height, preprocess.width, preprocess.channels)
@@ -69,7 +76,7 @@ def load_pixels(
         empty = torch.zeros((0, preprocess.channels, *size[:2]), dtype=torch.uint8)
         return Pixels(empty, torch.zeros(0, dtype=torch.int64), np.arange(0), ())
     cached = _decoded(images, preprocess, facts, show, workers or useful_workers(facts))
-    if len(cached.kept) == 0:
+    if len(cached.kept) == 0 and not allow_none:
         raise DataError(
             f"none of the {len(images)} images of {images.origin} can be read. The first: {cached.refused[0]}"
         )

@@ -27,13 +27,15 @@ ARRAYS = (".npy", ".npz", ".parquet", ".arrow", ".mat")
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a table are called, where they cannot be guessed, and where the files are that it names."""
+    """What the columns of a table are called, where they cannot be guessed; where the files are that it names, and whether
+    some of them may be missing."""
 
     images: Path | None = None
     image: str | None = None
     label: str | None = None
     split: str | None = None
     group: str | None = None
+    allow_missing: bool = False
 
 
 def scan(path: Path, columns: Columns | None = None, *, for_testing: bool = False) -> Parts:
@@ -186,6 +188,7 @@ def _scan_table(content: bytes, origin: str, images: Tree, columns: Columns, for
         label_column=columns.label,
         split_column=columns.split,
         group_column=columns.group,
+        allow_missing=columns.allow_missing,
         for_testing=for_testing,
     )
 

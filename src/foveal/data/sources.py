@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from foveal.data.groups import with_groups
 from foveal.data.images import ImageSet, Parts, image_set, in_class_order, with_training_classes
@@ -17,6 +17,7 @@ from foveal.errors import DataError, closest
 
 Arrays = tuple[Any, Any]
 Source = str | Path | Arrays | Mapping[str, Arrays]
+Purpose = Literal["training", "testing", "checking"]
 ARRAYS = "arrays"  # how a config names data that came as arrays
 
 
@@ -62,17 +63,23 @@ def require_source(source: str | Path) -> None:
 
 
 def open_data(
-    source: Source | Any, columns: Columns | None = None, *, group_by: str | None = None, for_testing: bool = False
+    source: Source | Any,
+    columns: Columns | None = None,
+    *,
+    group_by: str | None = None,
+    purpose: Purpose = "training",
 ) -> Data:
     """The images of a known name, a path of any kind, `(images, labels)` or `{"train": (images, labels), "test": ...}`.
 
     Nothing is decoded yet. `group_by` is a pattern in file names, or a column of a table, that tells which images belong
-    together. Data `for_testing` need no training images and may be of one class. Raises DataError for unknown names
-    (with the closest known ones), data without images or with one class, and labels of another number.
+    together. Data for testing need no training images and may be of one class; data for checking may be of one class, and
+    files that a table names may be missing. Raises DataError for unknown names (with the closest known ones), data without
+    images or with one class, and labels of another number.
     """
-    columns = columns or Columns()
+    for_testing = purpose == "testing"
     if isinstance(source, str | Path):
-        data = Data(data_name(source), _parts_on_disk(source, columns, group_by, for_testing))
+        columns = replace(columns or Columns(), group=group_by, allow_missing=purpose == "checking")
+        data = Data(data_name(source), _parts_on_disk(source, columns, for_testing))
     else:
         data = Data(ARRAYS, _parts_of_arrays(source, for_testing))
     if not for_testing and data.parts.keys().isdisjoint(("train", "all")):
@@ -82,7 +89,7 @@ def open_data(
         )
     if group_by is not None:
         data = replace(data, parts=_grouped(data, group_by))
-    if len(data.classes) < 2 and not for_testing:
+    if len(data.classes) < 2 and purpose == "training":
         raise DataError(
             f"{data.name} has one class only ({data.classes[0]!r}); telling classes apart needs two or more. "
             "Name the folder above the class folders."
@@ -94,11 +101,11 @@ def _grouped(data: Data, group_by: str) -> Parts:
     return {part: with_groups(each, group_by, is_expected=each is data.base) for part, each in data.parts.items()}
 
 
-def _parts_on_disk(source: str | Path, columns: Columns, group_by: str | None, for_testing: bool) -> Parts:
+def _parts_on_disk(source: str | Path, columns: Columns, for_testing: bool) -> Parts:
     if str(source) in DATASETS:
         return scan_known(str(source))
     require_source(source)
-    return scan(Path(source), replace(columns, group=group_by), for_testing=for_testing)
+    return scan(Path(source), columns, for_testing=for_testing)
 
 
 def _parts_of_arrays(source: Any, for_testing: bool) -> Parts:

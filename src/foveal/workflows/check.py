@@ -62,11 +62,11 @@ def _group(findings: Findings, group: Numbers) -> dict[str, list[str]]:
 
 def check(wanted: DataConfig, source: Source | None = None, *, out: Path | None = None) -> Checked:
     """Look over the data that a config names (or `source`), and write the page. Raises DataError and ArtifactError."""
-    data = open_config(wanted, source)
+    data = open_config(wanted, source, purpose="checking")
     facts = {name: facts_of(part) for name, part in data.parts.items()}
     base = next(name for name, part in data.parts.items() if part is data.base)
     preprocess, _ = choose_preprocess(measure_sizes(data.base, facts[base]), wanted.size, wanted.fit, wanted.channels)
-    pixels = {name: decode(part, preprocess, facts[name]) for name, part in data.parts.items()}
+    pixels = {name: decode(part, preprocess, facts[name], allow_none=True) for name, part in data.parts.items()}
     with counting_bar("comparing") as show:
         findings = look_over(data, facts, pixels, show)
     numbers, verdicts = overview(findings), judge(findings)

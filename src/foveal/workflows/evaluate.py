@@ -181,7 +181,7 @@ def _other_data(
     run: Run | None, classifier: Classifier, source: Source, images: str | None, allow_overlap: bool
 ) -> Unseen:
     wanted = run.config.data if run is not None else DataConfig()  # a run's table has the columns of its training's
-    data = open_config(wanted.model_copy(update={"images": images}), source, for_testing=True)
+    data = open_config(wanted.model_copy(update={"images": images}), source, purpose="testing")
     facts = {part: facts_of(images) for part, images in data.parts.items()}
     print_of_data = fingerprint(data, {part: each.ids for part, each in facts.items()})
     if run is not None and run.splits["fingerprint"] == print_of_data:

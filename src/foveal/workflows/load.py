@@ -9,7 +9,7 @@ from foveal.data.index import Facts, facts_of
 from foveal.data.looks import choose_preprocess, measure_sizes
 from foveal.data.pixels import Pixels, default_memory, drop_equal_channels, load_pixels, part_of
 from foveal.data.scan import Columns
-from foveal.data.sources import Data, Source, open_data
+from foveal.data.sources import Data, Purpose, Source, open_data
 from foveal.data.splits import Splits, base_part, split
 from foveal.report.progress import counting_bar
 from foveal.workflows.cheap_checks import notes_on_splits
@@ -32,7 +32,7 @@ class Loaded:
     refused: tuple[str, ...]
 
 
-def open_config(wanted: DataConfig, source: Source | None = None, *, for_testing: bool = False) -> Data:
+def open_config(wanted: DataConfig, source: Source | None = None, *, purpose: Purpose = "training") -> Data:
     """The data that a config names, or `source` read with the config's settings; groups matter only where data are divided."""
     columns = Columns(
         images=Path(wanted.images) if wanted.images else None,
@@ -43,8 +43,8 @@ def open_config(wanted: DataConfig, source: Source | None = None, *, for_testing
     return open_data(
         wanted.source if source is None else source,
         columns,
-        group_by=None if for_testing else wanted.group_by,
-        for_testing=for_testing,
+        group_by=None if purpose == "testing" else wanted.group_by,
+        purpose=purpose,
     )
 
 
@@ -92,10 +92,10 @@ def load(config: Config, source: Source | None = None) -> Loaded:
     )
 
 
-def decode(images: ImageSet, preprocess: Preprocess, facts: Facts) -> Pixels:
+def decode(images: ImageSet, preprocess: Preprocess, facts: Facts, *, allow_none: bool = False) -> Pixels:
     """`load_pixels` with a progress bar."""
     with counting_bar("decoding") as show:
-        return load_pixels(images, preprocess, facts, show=show)
+        return load_pixels(images, preprocess, facts, allow_none=allow_none, show=show)
 
 
 def _pixel_ids(pixels: Pixels, n: int) -> list[str]:

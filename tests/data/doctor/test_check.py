@@ -174,6 +174,37 @@ def test_files_that_cannot_be_read_are_told_with_their_share_of_a_class(tmp_path
     assert "is empty (0 bytes)" in said.examples[0]
 
 
+@pytest.mark.parametrize("is_table", [False, True], ids=["folders", "table"])
+def test_data_of_one_class_are_looked_over_all_the_same_and_that_is_an_error(tmp_path, is_table):
+    write_scenes(tmp_path, {"": 20}, ("cat",))
+    if is_table:
+        rows = [f"cat/{number:03}.png,cat\n" for number in range(20)]
+        (tmp_path / "metadata.csv").write_text("".join(["file,label\n", *rows]), encoding="utf-8")
+    said = verdicts(tmp_path)
+    assert levels(said) == {"one-class": "error"}
+    assert said["one-class"].text.startswith("all images are of one class, 'cat': telling classes apart needs two")
+
+
+def test_files_that_a_table_names_and_that_are_not_there_are_an_error_of_its_own(tmp_path):
+    write_scenes(tmp_path, {"": 24})
+    (tmp_path / "dog/000.png").write_bytes(b"")
+    rows = [f"{name}/{number:03}.png,{name}\n" for name in ("cat", "dog") for number in range(26)]
+    (tmp_path / "metadata.csv").write_text("".join(["file,label\n", *rows]), encoding="utf-8")
+    found = findings(tmp_path)
+    assert [(Path(each.path).name, each.label, each.is_missing) for each in found.unreadable] == [
+        ("024.png", "cat", True),
+        ("025.png", "cat", True),
+        ("000.png", "dog", False),
+        ("024.png", "dog", True),
+        ("025.png", "dog", True),
+    ]
+    said = {each.what: each for each in judge(found)}
+    assert levels(said) == {"missing-files": "error", "unreadable": "warning"}
+    assert said["missing-files"].text.startswith("4 files of 52 that the table names are not there: training refuses")
+    assert "metadata.csv line 26 names it" in said["missing-files"].examples[0]
+    assert said["unreadable"].text.startswith("1 file of 52 cannot be read and will be left out.")
+
+
 def test_errors_come_before_warnings_and_warnings_before_notes(faulty):
     order = [("error", "warning", "note").index(each.level) for each in judge(faulty)]
     assert order == sorted(order)

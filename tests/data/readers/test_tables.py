@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from data_helpers import mnist_digits, write_picture
 
-from foveal.data.images import Parts, in_class_order
+from foveal.data.images import Files, Parts, in_class_order
 from foveal.data.readers.tables import is_table, scan_table
 from foveal.data.tree import Stamp, Tree, open_folder
 from foveal.errors import DataError
@@ -340,14 +340,43 @@ def test_rows_without_their_file_are_counted_and_the_first_three_shown() -> None
         r"line 6 'x\.jpg', \.\.\.\. Add the files, or remove the rows",
     ):
         scanned(text)
-    assert said(scanned(text, allow_missing=True)) == CATS_AND_DOGS[:2]
 
 
-def test_rows_that_are_left_out_need_no_label_and_no_group() -> None:
-    text = lines("file,label,who", "a.jpg,cat,1", "v.jpg,,", "b.jpg,dog,2")
-    parts = scanned(text, allow_missing=True, group_column="who")
-    assert said(parts) == CATS_AND_DOGS[:2]
-    assert parts["all"].groups == ("1", "2")
+def test_rows_without_their_file_may_be_kept_and_to_read_one_says_its_line() -> None:
+    text = lines("file,label,split", "a.jpg,cat,train", "v.jpg,dog,train", "b.jpg,dog,test", "/x/../w,cat,test")
+    parts = scanned(text, allow_missing=True)
+    assert said(parts, "train") == [("a.jpg", "cat"), ("v.jpg", "dog")]
+    assert said(parts, "test") == [("b.jpg", "dog"), ("w", "cat")]
+    found = parts["test"].images
+    assert isinstance(found, Files)
+    assert found.read(0) == b"b.jpg"
+    assert found.stamp("b.jpg") == Stamp(3, 1)
+    assert found.stamp("w") == Stamp(0, 0)
+    with pytest.raises(
+        DataError,
+        match=r"/data/pictures/w is not there, but labels\.csv line 5 names it\. Add the file, or remove the row",
+    ):
+        found.read(1)
+
+
+def test_a_missing_file_of_several_rows_is_said_by_the_first() -> None:
+    parts = scanned(lines("file,label", "a.jpg,cat", "v.jpg,dog", "v.jpg,dog"), allow_missing=True)
+    assert said(parts) == [("a.jpg", "cat"), ("v.jpg", "dog"), ("v.jpg", "dog")]
+    with pytest.raises(DataError, match="line 3 names it"):
+        parts["all"].images.read(2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (["v.jpg,,1"], r"line 3 has no label\. Fill it in, or remove the row"),
+        (["v.jpg,dog,"], r"gives 'v\.jpg' no group\. Give it one of its own"),
+        (["v.jpg,dog,2", "v.jpg,cat,2"], r"line 3 says that 'v\.jpg' is 'dog', and line 4 says 'cat'"),
+    ],
+)
+def test_rows_that_are_kept_without_their_file_have_to_be_whole(rows: list[str], reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        scanned(lines("file,label,who", "a.jpg,cat,1", *rows), allow_missing=True, group_column="who")
 
 
 def test_a_row_without_a_file_name_is_refused() -> None:

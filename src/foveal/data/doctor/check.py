@@ -17,6 +17,7 @@ from foveal.data.doctor.kinds import kinds_of
 from foveal.data.doctor.near_duplicates import NearPairs, near_pairs
 from foveal.data.doctor.sketches import sketch
 from foveal.data.doctor.suspicious import suspicions
+from foveal.data.images import Files
 from foveal.data.index import Facts
 from foveal.data.pixels import Pixels
 from foveal.data.sources import Data
@@ -61,12 +62,14 @@ def _unreadable(images: Gathered) -> Iterator[Unreadable]:
         part, read = images.data.parts[name], images.pixels[name]
         left_out = np.setdiff1d(np.arange(len(part)), read.kept)
         for i, reason in zip(left_out.tolist(), read.refused, strict=True):
-            yield Unreadable(part.name(i), name, part.classes[part.labels[i]], reason)
+            is_missing = isinstance(part.images, Files) and part.images.names[part.numbers[i]] in part.images.missing
+            yield Unreadable(part.name(i), name, part.classes[part.labels[i]], reason, is_missing)
 
 
 def judge(findings: Findings) -> tuple[Verdict, ...]:
     """What there is to say of the findings, the worst first."""
     verdicts = [
+        *_missing_verdicts(findings),
         *_unreadable_verdicts(findings),
         *class_verdicts(findings),
         *copy_verdicts(findings),
@@ -75,22 +78,37 @@ def judge(findings: Findings) -> tuple[Verdict, ...]:
     return tuple(sorted(verdicts, key=lambda each: LEVELS.index(each.level)))
 
 
+def _missing_verdicts(findings: Findings) -> Iterator[Verdict]:
+    missing = [each for each in findings.unreadable if each.is_missing]
+    if missing:
+        text = (
+            f"{counted(len(missing), 'file')} of {len(findings.images.data):,} that the table names {_is(missing)} not there: "
+            "training refuses such a table. Add what is missing, or remove those rows."
+        )
+        yield Verdict("error", "missing-files", text, tuple(each.reason for each in missing[:FEW_EXAMPLES]))
+
+
+def _is(found: Sequence[object]) -> str:
+    return "is" if len(found) == 1 else "are"
+
+
 def _unreadable_verdicts(findings: Findings) -> Iterator[Verdict]:
-    if not findings.unreadable:
+    damaged = [each for each in findings.unreadable if not each.is_missing]
+    if not damaged:
         return
     counts = np.sum(list(findings.counts.values()), axis=0)
     lost = np.zeros_like(counts)
-    for each in findings.unreadable:
+    for each in damaged:
         lost[findings.images.classes.index(each.label)] += 1
     many = [
         f"{lost[k] / counts[k]:.0%} of {findings.images.classes[k]!r}"
         for k in np.flatnonzero(lost > MANY_UNREADABLE * counts)
     ]
     text = (
-        f"{counted(len(findings.unreadable), 'file')} of {counts.sum():,} cannot be read and will be left out"
+        f"{counted(len(damaged), 'file')} of {counts.sum():,} cannot be read and will be left out"
         f"{f': {few(many)}' if many else ''}. Fetch what is damaged again, or remove it."
     )
-    reasons = tuple(each.reason for each in findings.unreadable[:FEW_EXAMPLES])
+    reasons = tuple(each.reason for each in damaged[:FEW_EXAMPLES])
     yield Verdict("warning", "unreadable", text, reasons)
 
 

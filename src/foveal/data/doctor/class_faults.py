@@ -16,12 +16,23 @@ IMBALANCE = 3.0  # times as many in the largest class as in the smallest
 
 def class_verdicts(findings: Findings) -> Iterator[Verdict]:
     """What there is to say of the classes."""
+    yield from _single(findings)
     yield from _too_few(findings)
     yield from _missing_in_splits(findings)
     yield from _imbalance(findings)
     yield from _names_alike(findings.images.classes)
     for sentence in merging_augmentations(findings.images.classes, flip="random", rotate=180):
         yield Verdict("note", "merging-augmentation", f"when augmenting: {sentence}")
+
+
+def _single(findings: Findings) -> Iterator[Verdict]:
+    if len(findings.images.classes) == 1:
+        (name,) = findings.images.classes
+        text = (
+            f"all images are of one class, {name!r}: telling classes apart needs two or more, and training refuses such data. "
+            "Name the folder above the class folders, or the column that says the classes (--set data.label_column=NAME)."
+        )
+        yield Verdict("error", "one-class", text, (name,))
 
 
 def _too_few(findings: Findings) -> Iterator[Verdict]:

@@ -36,12 +36,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that cannot be decoded, in which part and class it is, and the reason."""
+    """A file that cannot be decoded, in which part and class it is, and the reason; `is_missing` says that there is none."""
 
     path: str
     split: str
     label: str
     reason: str
+    is_missing: bool
 
 
 @dataclass(frozen=True)

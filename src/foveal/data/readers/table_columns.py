@@ -55,11 +55,6 @@ class Table:
             )
         return found
 
-    def take(self, rows: Sequence[int]) -> "Table":
-        """These rows only."""
-        columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
-        return Table(self.origin, columns, [self.lines[row] for row in rows])
-
 
 Row = tuple[int, list[str]]
 

@@ -35,8 +35,9 @@ def scan_table(
     """The images that a table names, in its order, by the parts that its split column says, or "all".
 
     Two rows that say the same of one file give it twice. A `group_column` that the table lacks gives no groups, as it
-    may be meant as a pattern in names. `allow_missing` leaves rows out whose file is not there. Raises DataError, with
-    the line, for what cannot be read, found or decided, and for two rows that say different things of one file.
+    may be meant as a pattern in names. `allow_missing` keeps rows whose file is not there, as long as some files are.
+    Raises DataError, with the line, for what cannot be read, found or decided, and for two rows that say different
+    things of one file.
     """
     files = FileNames(images)
     table = read_table(content, origin, lambda cell: bool(files.find(cell)))
@@ -44,13 +45,15 @@ def scan_table(
     split = table.find(split_column, "data.split_column") or find_split_column(table, label)
     group = group_column if group_column in table.columns else None
     image = table.find(image_column, "data.image_column") or _image_column(table, {label, split, group}, files)
-    table, names = _with_files(table, image, files, allow_missing)
+    names, lacking = _names(table, image, files)
+    if lacking and not allow_missing:
+        raise _without_files(table, table.columns[image], lacking, images)
     labels = table.columns[label] if label else label_cells(table, {image, split, group})
     require_single_labels(labels, table.at)
     parts = part_cells(table, split) if split else ["all"] * len(names)
     _require_agreement(table, names, labels, parts)
     groups = table.columns[group] if group else None
-    found = Files(images, tuple(names))
+    found = Files(images, tuple(names), _reasons(table, names, lacking, images))
     return divide(found, labels, parts, origin=origin, groups=groups, for_testing=for_testing)
 
 
@@ -63,15 +66,16 @@ def _image_column(table: Table, taken: set[str | None], files: FileNames) -> str
     return min((name for name in shares if 2 * shares[name] >= most), key=lambda n: (image_rank(n), -shares[n]))
 
 
-def _with_files(table: Table, column: str, files: FileNames, allow_missing: bool) -> tuple[Table, list[str]]:
-    """The rows whose file is there, and the names of the files."""
+def _names(table: Table, column: str, files: FileNames) -> tuple[list[str], list[int]]:
+    """The name of each row's file, and the rows whose file is not there. Raises DataError when none is."""
     cells = table.columns[column]
     skipped = files.skipped(cells)
-    names: dict[int, str] = {}
+    names: list[str] = []
+    lacking: list[int] = []
     for row, cell in enumerate(cells):
         found = files.find(cell, skipped)
         if len(found) == 1:
-            names[row] = found[0]
+            names.append(found[0])
             continue
         where = f"{table.at(row)} names {cell!r}, which"
         if found:
@@ -80,20 +84,34 @@ def _with_files(table: Table, column: str, files: FileNames, allow_missing: bool
             raise DataError(f"{table.at(row)} names no file in the column {column!r}. Fill it in, or remove the row.")
         if files.split(cell)[:1] == [".."]:
             raise DataError(f"{where} leads out of {files.tree.origin}. Name the folder above with --images DIR.")
-    missing = [row for row in range(len(cells)) if row not in names]
-    if not names:
+        path = "/".join(files.split(cell)[skipped:]) or cell
+        names.append(path.encode(errors="backslashreplace").decode())  # a cell of JSON may hold half a character
+        lacking.append(row)
+    if len(lacking) == len(cells):
         there = ", ".join(repr(name) for name in list(files.tree.files)[:3]) or "no file"
         raise DataError(
             f"{table.at(0)} names {cells[0]!r}, and neither this nor any other file of the column {column!r} is in "
             f"{files.tree.origin}; there is {there}. Name the folder of the images with --images DIR."
         )
-    if missing and not allow_missing:
-        first = ", ".join(f"line {table.lines[row]} {cells[row]!r}" for row in missing[:3])
-        raise DataError(
-            f"{table.origin} names {len(missing)} files (of {len(cells)}) that are not in {files.tree.origin}: {first}"
-            f"{', ...' if len(missing) > 3 else ''}. Add the files, or remove the rows."
-        )
-    return (table.take(list(names)) if missing else table), list(names.values())
+    return names, lacking
+
+
+def _without_files(table: Table, cells: Sequence[str], lacking: Sequence[int], images: Tree) -> DataError:
+    first = ", ".join(f"line {table.lines[row]} {cells[row]!r}" for row in lacking[:3])
+    return DataError(
+        f"{table.origin} names {len(lacking)} files (of {len(cells)}) that are not in {images.origin}: {first}"
+        f"{', ...' if len(lacking) > 3 else ''}. Add the files, or remove the rows."
+    )
+
+
+def _reasons(table: Table, names: Sequence[str], lacking: Sequence[int], images: Tree) -> dict[str, str]:
+    """A sentence for each file that is not there, by its name; the first row that names it is said."""
+    return {
+        names[
+            row
+        ]: f"{images.path(names[row])} is not there, but {table.at(row)} names it. Add the file, or remove the row."
+        for row in reversed(lacking)
+    }
 
 
 def require_single_labels(labels: Sequence[str], at: Callable[[int], str]) -> None:
@@ -153,7 +171,7 @@ def divide(
         own = [labels[row] for row in rows]
         names = tuple(files.names[row] for row in rows)
         where = origin if part == "all" else f"{origin} ({part})"
-        images = image_set(Files(files.tree, names), own, order(set(own)), where)
+        images = image_set(Files(files.tree, names, files.missing), own, order(set(own)), where)
         divided[part] = replace(images, groups=None if groups is None else tuple(groups[row] for row in rows))
     base = divided.get("train") or divided.get("all") or (next(iter(divided.values())) if for_testing else None)
     if base is None:
