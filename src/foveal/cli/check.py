@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foveal.cli.console import AsJson, print_json, say, table
-from foveal.cli.train import DataName, GroupBy, Images, Settings
+from foveal.cli.train import Channels, DataName, Fit, GroupBy, Images, Settings, Size
 
 if TYPE_CHECKING:
     from foveal.data.doctor.overview import Overview
@@ -18,6 +18,9 @@ MAX_CLASSES = 60  # rows on a terminal; the page and --json have all
 def check(
     data: DataName = None,
     images: Images = None,
+    size: Size = None,
+    fit: Fit = None,
+    channels: Channels = None,
     group_by: GroupBy = None,
     settings: Settings = None,
     out: Annotated[Path | None, typer.Option(help="The page to write (default: check-DATA.html).")] = None,
@@ -30,8 +33,9 @@ def check(
 
     source = data or "mnist"
     require_source(source)
-    options = {"data": {"source": source, "images": images, "group_by": group_by}}
-    config = resolve(merge(without_none(options), parse_settings(settings or [])), data_name(source))
+    options = {"source": source, "images": images, "size": size, "fit": fit, "channels": channels, "group_by": group_by}
+    said = merge({"data": without_none(options)}, parse_settings(settings or []))
+    config = resolve(said, data_name(source))
     from foveal.workflows.check import check as check_workflow  # torch, once the options are known to be right
 
     checked = check_workflow(config.data, out=out)
