@@ -53,6 +53,41 @@ def test_evaluate_tests_on_all_of_other_data_that_have_no_splits(run, tmp_path, 
     assert (report["n"], report["data"], report["test_opened"]) == (60, "unseen", 1)
 
 
+def write_table(path: Path, header: str, digits: Digits, numbers: range, more: str) -> None:
+    """A table of digits as pictures beside it, three columns a row: the file, its class, and `more`."""
+    rows = [header]
+    for number in numbers:
+        Image.fromarray(digits[0][number]).save(path.with_name(f"{number}.png"))
+        rows.append(f"{number}.png,{'odd' if digits[1][number] % 2 else 'even'},{more}")
+    path.write_text("\n".join(rows), encoding="utf-8")
+
+
+def test_a_table_with_other_columns_than_the_one_trained_on_is_read_as_told(tmp_path, digits: Digits):
+    write_table(tmp_path / "ours.csv", "file,species,fold", digits, range(120), "train")
+    said = ("--set", "data.label_column=species", "--set", "data.split_column=fold", "--epochs", "2", "--threads", "1")
+    command("train", "ours.csv", *said, "--out", "run", cwd=tmp_path)
+    write_table(tmp_path / "theirs.csv", "file,kind,note", digits, range(200, 230), "x")
+    done = command("evaluate", "run", "theirs.csv", cwd=tmp_path, expect=1)
+    assert "theirs.csv has no column 'species', which data.label_column names" in done.stderr
+    told = ("--set", "data.label_column=kind", "--set", "data.split_column=")  # there are no splits in it
+    report = json.loads(command("evaluate", "run", "theirs.csv", *told, "--json", cwd=tmp_path).stdout)
+    assert (report["n"], report["test_opened"]) == (30, 1)
+    odd = int((digits[1][200:230] % 2).sum())
+    assert {name: each["support"] for name, each in report["per_class"].items()} == {"even": 30 - odd, "odd": odd}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("seen", "--set", "training.epochs=3"), "'training.epochs' is no setting of that: what a network sees"),
+        (("--set", "data.label_column=kind"), "no other data are named. Name them: foveal evaluate RUN DATA"),
+    ],
+)
+def test_settings_that_say_nothing_of_how_other_data_are_read_are_refused(run, tmp_path, arguments, sentence):
+    done = command("evaluate", run, *arguments, cwd=tmp_path, expect=2)
+    assert sentence in done.stderr
+
+
 def test_images_that_the_run_was_trained_on_are_refused_by_name_unless_overlap_is_allowed(
     run, tmp_path, digits: Digits
 ):

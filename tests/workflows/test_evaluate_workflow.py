@@ -60,6 +60,33 @@ def test_images_seen_in_training_are_refused_by_number_unless_allowed(run, digit
     assert foveal.evaluate(run, seen, allow_overlap=True).scores.n == 50
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"training": {"epochs": 3}},
+            "'training.epochs' is no setting of that: what a network sees of an image was settled",
+        ),
+        ({"data": {"label_column": "kind", "size": 8}}, "'data.size' is no setting of that"),
+        ({"data": {"label_colum": "kind"}}, "Did you mean 'data.label_column'"),
+        ({"data": "kind"}, "'data' is no setting of that"),
+        ({"data": {"label_column": 3}}, "the setting data.label_column cannot be 3"),
+    ],
+)
+def test_settings_that_say_nothing_of_how_other_data_are_read_are_refused_unopened(
+    run, digits: Digits, settings, sentence
+):
+    with pytest.raises(foveal.ConfigError, match=sentence):
+        foveal.evaluate(run, digits, settings=settings)
+    assert count_openings(run.splits["fingerprint"]) == 0
+
+
+@pytest.mark.parametrize("how", [{"images": "folder"}, {"settings": {"data": {"label_column": "kind"}}}])
+def test_how_other_data_are_read_is_refused_where_none_are_named(run, how):
+    with pytest.raises(foveal.ConfigError, match="say how other data are read, and no other data are named"):
+        foveal.evaluate(run, **how)
+
+
 def test_a_class_unknown_to_the_classifier_is_refused_by_name(run, tmp_path):
     for name in ("3", "cat"):
         (tmp_path / "strange" / name).mkdir(parents=True)

@@ -24,6 +24,10 @@ def evaluate(
     images: Annotated[
         str | None, typer.Option(help="The folder or archive of the files that DATA, a table, names.")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="How DATA, a table, is read, as data.label_column=species; may be repeated."),
+    ] = None,
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Accept images that the run was trained on.")
     ] = False,
@@ -32,10 +36,17 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Test a run on images that it has never seen. Opens the test split, and counts it."""
+    from foveal.settings import parse_settings
     from foveal.workflows.evaluate import evaluate as evaluate_workflow
 
     report = evaluate_workflow(
-        run, data, images=images, own=own_class(model), allow_overlap=allow_overlap, threads=threads
+        run,
+        data,
+        images=images,
+        settings=parse_settings(settings or []),
+        own=own_class(model),
+        allow_overlap=allow_overlap,
+        threads=threads,
     )
     if as_json:
         print_json(report.as_dict())

@@ -90,15 +90,20 @@ def evaluate(
     data: Source | None = None,
     *,
     images: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
     model: Any = None,
     allow_overlap: bool = False,
     threads: int | None = None,
 ) -> evaluate_workflow.Report:
-    """Test a run (default: the newest) or a Classifier folder; opens the test split, which is counted."""
+    """Test a run (default: the newest) or a Classifier folder; opens the test split, which is counted.
+
+    `data` are other data than the run's own; `images` and `settings` ({"data": {"label_column": "species"}}) say how they
+    are read where that differs from the training's.
+    """
     target = run.folder if isinstance(run, Run) else None if run is None else Path(run)
     files = str(images) if images is not None else None
     return evaluate_workflow.evaluate(
-        target, data, images=files, own=model, allow_overlap=allow_overlap, threads=threads
+        target, data, images=files, settings=settings, own=model, allow_overlap=allow_overlap, threads=threads
     )
 
 

@@ -7,23 +7,21 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from foveal.classifier import Classifier, load
-from foveal.config import DataConfig, Preprocess
-from foveal.data.images import ImageSet, with_classes
-from foveal.data.index import Facts, facts_of
+from foveal.config import Preprocess
 from foveal.data.mapped import numpy_batches
 from foveal.data.pixels import Pixels, default_memory, part_of
-from foveal.data.sources import ARRAYS, Data, Source
-from foveal.data.splits import base_part, fingerprint, restore
+from foveal.data.sources import Source
 from foveal.device import set_threads
-from foveal.errors import ArtifactError, DataError
+from foveal.errors import ArtifactError, ConfigError
 from foveal.evaluation.inference import Evaluation, infer
 from foveal.evaluation.metrics import Scores, score
 from foveal.evaluation.test_log import record_opening
 from foveal.models.own import Own
 from foveal.run import EVALUATION, Run, newest_run, open_run, plain_name
 from foveal.storage import cannot_write, write_json
-from foveal.workflows.load import decode, open_config
+from foveal.workflows.load import decode
 from foveal.workflows.picture import draw_evaluation
+from foveal.workflows.unseen import Unseen, is_own_data, other_data, own_test, refuse_overlap
 
 
 @dataclass(frozen=True)
@@ -44,23 +42,12 @@ class Report:
         return {**self.scores.as_dict(), **facts, "refused": list(self.refused)}
 
 
-@dataclass(frozen=True)
-class Unseen:
-    """The images to test on, their content ids, and the data set that they are of; `whole` is the part they are taken from."""
-
-    images: ImageSet
-    ids: tuple[str, ...]
-    name: str
-    fingerprint: str
-    whole: ImageSet
-    facts: Facts
-
-
 def evaluate(
     target: Path | None = None,
     source: Source | None = None,
     *,
     images: str | None = None,
+    settings: Mapping[str, Any] | None = None,
     own: Own | None = None,
     allow_overlap: bool = False,
     threads: int | None = None,
@@ -69,18 +56,28 @@ def evaluate(
     """The scores of a run (default: the newest) or a Classifier folder on its own test images, or on other data.
 
     Other data are tested on as a whole, or on their test part when they have one; `images` is where the files lie that a
-    table names. Raises DataError when they hold
-    images that the run was trained on, or classes it does not know, and ArtifactError when there is nothing to evaluate.
+    table names, `settings` say what its columns are called: {"data": {"label_column": "species"}}. Raises DataError when
+    they hold images that the run was trained on, or classes it does not know, ArtifactError when there is nothing to
+    evaluate, and ConfigError for other settings.
     """
+    if source is None and (images is not None or settings):
+        raise ConfigError(
+            "--images and --set say how other data are read, and no other data are named. Name them: foveal evaluate RUN DATA"
+        )
     set_threads(threads)
     run, classifier = _open(target, own)
-    unseen = _own_test(run) if source is None else _other_data(run, classifier, source, images, allow_overlap)
+    if source is None:
+        unseen = own_test(run)
+    else:
+        unseen = other_data(
+            run, classifier, source, images=images, settings=settings or {}, allow_overlap=allow_overlap
+        )
     classifier.network  # noqa: B018 -- what cannot be loaded must not count as an opening
     if run is not None:
         _require_writable(run.folder, pictures_folder(run, unseen))
     pixels = _decoded(unseen, classifier.card.preprocess)
     if run is not None and source is not None and not allow_overlap and not is_own_data(run, unseen):
-        _refuse_overlap(unseen, pixels, run)
+        refuse_overlap(unseen, pixels, run)
     opened = record_opening(unseen.fingerprint, command=command, run=str(run.folder if run else classifier.folder))
     evaluation = infer(
         classifier.logits,
@@ -96,11 +93,6 @@ def evaluate(
     if run is not None:
         _keep(report, run, pixels, unseen, classifier.card.temperature)
     return report
-
-
-def is_own_data(run: Run, unseen: Unseen) -> bool:
-    """Whether these are the run's own test images."""
-    return bool(unseen.fingerprint == run.splits["fingerprint"])
 
 
 def pictures_folder(run: Run, unseen: Unseen) -> Path:
@@ -141,21 +133,6 @@ def _open(target: Path | None, own: Own | None) -> tuple[Run | None, Classifier]
         return None, classifier
 
 
-def _own_test(run: Run | None) -> Unseen:
-    if run is None:
-        raise ArtifactError(
-            "a Classifier folder without its run does not know its test images. Name the data: foveal evaluate FOLDER DATA"
-        )
-    source = run.config.data.source
-    if source == ARRAYS:
-        raise DataError(
-            "this run was trained on arrays, which it does not keep. Give them again: "
-            "foveal.evaluate(run, data=(images, labels))"
-        )
-    data = open_config(run.config.data)
-    return _test_of(data, {part: facts_of(images) for part, images in data.parts.items()}, run)
-
-
 def _decoded(unseen: Unseen, preprocess: Preprocess) -> Pixels:
     pixels = decode(unseen.whole, preprocess, unseen.facts)
     return (
@@ -163,56 +140,3 @@ def _decoded(unseen: Unseen, preprocess: Preprocess) -> Pixels:
         if unseen.images is unseen.whole
         else part_of(pixels, unseen.whole, unseen.images, max_bytes=default_memory())
     )
-
-
-def _test_of(data: Data, facts: Mapping[str, Facts], run: Run) -> Unseen:
-    splits = restore(data, {part: each.ids for part, each in facts.items()}, run.splits)
-    if len(splits.test) == 0:
-        raise DataError(
-            f"{data.name} has no test images in this run: too few images to hold any out, or none was asked for. "
-            "Add images, or train with a larger share, --set data.test=0.25."
-        )
-    part = "test" if "test" in data.parts else base_part(data)
-    whole = splits.test if part == "test" else data.parts[part]
-    return Unseen(splits.test, splits.ids["test"], data.name, splits.fingerprint, whole, facts[part])
-
-
-def _other_data(
-    run: Run | None, classifier: Classifier, source: Source, images: str | None, allow_overlap: bool
-) -> Unseen:
-    wanted = run.config.data if run is not None else DataConfig()  # a run's table has the columns of its training's
-    data = open_config(wanted.model_copy(update={"images": images}), source, purpose="testing")
-    facts = {part: facts_of(images) for part, images in data.parts.items()}
-    print_of_data = fingerprint(data, {part: each.ids for part, each in facts.items()})
-    if run is not None and run.splits["fingerprint"] == print_of_data:
-        return _test_of(data, facts, run)
-    part = "test" if "test" in data.parts else next(iter(data.parts))
-    is_learnt = part != "test" and classifier.card.provenance.get("fingerprint") == print_of_data
-    if run is None and is_learnt and not allow_overlap:
-        raise DataError(
-            f"the Classifier was trained on {data.name} itself, and which images were held out stands in its run folder, "
-            "which is not here. A score on them says nothing. Name the run folder or other data, or say --allow-overlap."
-        )
-    unseen = with_classes(
-        data.parts[part],
-        classifier.classes,
-        known_to="the Classifier does not know",
-        remedy="Leave those images out, or name a run that was trained with that class.",
-    )
-    return Unseen(unseen, facts[part].ids, data.name, print_of_data, unseen, facts[part])
-
-
-def _refuse_overlap(unseen: Unseen, pixels: Pixels, run: Run) -> None:
-    """Raise DataError where images were learnt from or chosen with: the same file, or the same pixels in another."""
-    splits = run.splits
-    learnt = {i for name, columns in splits["splits"].items() if name != "test" for i in columns["ids"]}
-    learnt_pixels = {*learnt, *splits["pixel_ids"]}
-    copies = {number for number, i in enumerate(unseen.ids) if i in learnt}
-    copies |= {int(number) for number, i in zip(pixels.kept, pixels.ids, strict=True) if i in learnt_pixels}
-    known = [unseen.images.name(number) for number in sorted(copies)]
-    if known:
-        raise DataError(
-            f"{len(known)} of the {len(unseen.images)} images are among those that the run was trained on: "
-            f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}. A score on them says nothing. Remove them, or say "
-            "--allow-overlap."
-        )
