@@ -25,12 +25,13 @@ from foveal.data.decode import DECODER, decode, fit_image
 from foveal.data.images import Files, ImageSet, array_ids, digest
 from foveal.data.index import Facts
 from foveal.data.mapped import Images, Mapped, in_order
+from foveal.data.memory import usable_memory
 from foveal.errors import DataError
 
 Show = Callable[[int, int], None]  # so many images of so many are decoded
 SMALL = 100 * 100  # pixels of an image
 PORTION = 256  # images decoded ahead of the file that they are written to: what is held in memory at once
-DEFAULT_MEMORY_SHARE = 0.25  # of the machine's memory; larger sets are read from the mapped cache
+DEFAULT_MEMORY_SHARE = 0.25  # of the memory that there is; larger sets are read from the mapped cache
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,8 @@ def _require_room(images: ImageSet, preprocess: Preprocess, error: OSError) -> N
 
 
 def default_memory() -> int:
-    """How many bytes of decoded images are held in memory unless the settings say: a quarter of the machine's."""
-    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * DEFAULT_MEMORY_SHARE)
+    """Bytes of decoded images that are held in memory unless the settings say: a quarter of what there is."""
+    return int(usable_memory() * DEFAULT_MEMORY_SHARE)
 
 
 def _decode_into(
