@@ -101,6 +101,9 @@ def test_images_that_the_run_was_trained_on_are_refused_by_name_unless_overlap_i
     report = json.loads(command("evaluate", run, data, "--allow-overlap", "--json", cwd=tmp_path).stdout)
     assert report["n"] == 45
     assert report["test_opened"] == 1  # what was refused was not opened
+    (note,) = report["notes"]
+    assert note.startswith("5 of the 45 images are among those that the run was trained on")
+    assert f"note: {note}\n" in command("evaluate", run, data, "--allow-overlap", cwd=tmp_path).stdout
 
 
 def test_a_classifier_copied_alone_is_evaluated_on_named_data(trained, tmp_path):

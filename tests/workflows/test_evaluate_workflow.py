@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_process import write_idx
+from data_helpers import write_picture
 from numpy import ndarray
 from PIL import Image
 
 import foveal
 from foveal.evaluation.test_log import count_openings
+from foveal.storage import read_json
 
 Digits = tuple[ndarray, ndarray]
 
@@ -57,7 +59,26 @@ def test_images_seen_in_training_are_refused_by_number_unless_allowed(run, digit
     seen = (images[:50], labels[:50])
     with pytest.raises(foveal.DataError, match=r"of the 50 images are among those .* all #0.*--allow-overlap"):
         foveal.evaluate(run, seen)
-    assert foveal.evaluate(run, seen, allow_overlap=True).scores.n == 50
+    report = foveal.evaluate(run, seen, allow_overlap=True)
+    assert report.scores.n == 50
+    assert "of the 50 images are among those that the run was trained on: all #0" in report.notes[0]
+
+
+def test_test_images_that_are_copies_of_learnt_ones_in_another_format_are_told_of(digits: Digits, tmp_path):
+    for number in range(60):
+        part = tmp_path / "data" / ("test" if number >= 40 else "train") / "ab"[number % 2]
+        write_picture(part / f"{number}.png", digits[0][number])
+    write_picture(tmp_path / "data/test/a/copy.bmp", digits[0][0])  # other bytes: training cannot tell
+    run = foveal.train(tmp_path / "data", epochs=0.5, threads=1, out=tmp_path / "run")
+    report = foveal.evaluate(run)
+    (note,) = report.notes
+    assert note.startswith("1 of the 21 images are among those that the run was trained on: ")
+    assert str(tmp_path / "data/test/a/copy.bmp") in note
+    assert "`foveal data check` lists all copies" in note
+    assert read_json(run.folder / "evaluation.json")["notes"] == [note]
+    (tmp_path / "data/test/a/copy.bmp").unlink()
+    run = foveal.train(tmp_path / "data", epochs=0.5, threads=1, out=tmp_path / "clean")
+    assert foveal.evaluate(run).notes == ()
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def evaluate(
         f"accuracy {scores.accuracy:.2%} of {scores.n:,} images (95 % interval {low:.2%} to {high:.2%}), loss {scores.loss:.4f}",
         f"test split opened: {_times(report.test_opened)} on this machine",
         *(f"left out: {reason}" for reason in report.refused[:10]),
+        *(f"note: {note}" for note in report.notes),
     )
     if report.pictures is not None:
         say(f"written: {report.pictures / 'confusion.png'}, {report.pictures / 'mistakes.png'}")

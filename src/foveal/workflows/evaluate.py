@@ -21,12 +21,13 @@ from foveal.run import EVALUATION, Run, newest_run, open_run, plain_name
 from foveal.storage import cannot_write, write_json
 from foveal.workflows.load import decode
 from foveal.workflows.picture import draw_evaluation
-from foveal.workflows.unseen import Unseen, is_own_data, other_data, own_test, refuse_overlap
+from foveal.workflows.unseen import Unseen, is_own_data, notes_on_overlap, other_data, own_test
 
 
 @dataclass(frozen=True)
 class Report:
-    """An evaluation with its scores. `refused` names the test images that could not be read and are not counted."""
+    """An evaluation with its scores. `refused` names the test images that could not be read and are not counted, `notes`
+    say what speaks against the score."""
 
     scores: Scores
     evaluation: Evaluation
@@ -34,12 +35,13 @@ class Report:
     data: str
     run: str
     refused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     pictures: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """What `foveal evaluate --json` prints."""
         facts = {"test_opened": self.test_opened, "data": self.data, "run": self.run}
-        return {**self.scores.as_dict(), **facts, "refused": list(self.refused)}
+        return {**self.scores.as_dict(), **facts, "refused": list(self.refused), "notes": list(self.notes)}
 
 
 def evaluate(
@@ -76,8 +78,7 @@ def evaluate(
     if run is not None:
         _require_writable(run.folder, pictures_folder(run, unseen))
     pixels = _decoded(unseen, classifier.card.preprocess)
-    if run is not None and source is not None and not allow_overlap and not is_own_data(run, unseen):
-        refuse_overlap(unseen, pixels, run)
+    notes = () if run is None else notes_on_overlap(unseen, pixels, run, allow_overlap=allow_overlap)
     opened = record_opening(unseen.fingerprint, command=command, run=str(run.folder if run else classifier.folder))
     evaluation = infer(
         classifier.logits,
@@ -89,7 +90,7 @@ def evaluate(
     scores = score(evaluation, classifier.card.temperature)
     place = str(run.folder if run else classifier.folder)
     folder = pictures_folder(run, unseen) if run else None
-    report = Report(scores, evaluation, opened, unseen.name, place, pixels.refused, folder)
+    report = Report(scores, evaluation, opened, unseen.name, place, pixels.refused, notes, folder)
     if run is not None:
         _keep(report, run, pixels, unseen, classifier.card.temperature)
     return report

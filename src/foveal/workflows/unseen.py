@@ -122,17 +122,25 @@ def _test_of(data: Data, facts: Mapping[str, Facts], run: Run) -> Unseen:
     return Unseen(splits.test, splits.ids["test"], data.name, splits.fingerprint, whole, facts[part])
 
 
-def refuse_overlap(unseen: Unseen, pixels: Pixels, run: Run) -> None:
-    """Raise DataError where images were learnt from or chosen with: the same file, or the same pixels in another."""
+def notes_on_overlap(unseen: Unseen, pixels: Pixels, run: Run, *, allow_overlap: bool) -> tuple[str, ...]:
+    """What to tell of images that were learnt from or chosen with: the same file, or the same pixels in another.
+
+    Raises DataError for them in other data than the run's own, unless `allow_overlap`.
+    """
     splits = run.splits
     learnt = {i for name, columns in splits["splits"].items() if name != "test" for i in columns["ids"]}
     learnt_pixels = {*learnt, *splits["pixel_ids"]}
     copies = {number for number, i in enumerate(unseen.ids) if i in learnt}
     copies |= {int(number) for number, i in zip(pixels.kept, pixels.ids, strict=True) if i in learnt_pixels}
     known = [unseen.images.name(number) for number in sorted(copies)]
-    if known:
-        raise DataError(
-            f"{len(known)} of the {len(unseen.images)} images are among those that the run was trained on: "
-            f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}. A score on them says nothing. Remove them, or say "
-            "--allow-overlap."
-        )
+    if not known:
+        return ()
+    told = (
+        f"{len(known)} of the {len(unseen.images)} images are among those that the run was trained on: "
+        f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}. A score on them says nothing."
+    )
+    if is_own_data(run, unseen):
+        return (f"{told} `foveal data check` lists all copies: remove them from what is learnt, and train again.",)
+    if not allow_overlap:
+        raise DataError(f"{told} Remove them, or say --allow-overlap.")
+    return (told,)
