@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -115,6 +116,28 @@ def test_a_classifier_trained_on_png_files_is_not_tested_on_the_same_digits_as_a
         foveal.evaluate(run, (mnist_digits()[:120], labels))
     unseen = (255 - mnist_digits()[:120], labels)
     assert foveal.evaluate(run, unseen).scores.n == 120
+
+
+@pytest.mark.parametrize("before", ["drop", "keep"])
+@pytest.mark.parametrize("now", ["drop", "keep"])
+def test_images_that_were_dropped_as_leaks_are_neither_new_nor_gone(before, now, tmp_path):
+    data, runs = tmp_path / "data", tmp_path / "runs"
+    for number in range(80):
+        part = data / ("test" if number >= 60 else "train") / "ab"[number % 2]
+        write_picture(part / f"{number:02}.png", mnist_digits()[number])
+    for number in (60, 61, 62):  # test images among the training images
+        shutil.copy(data / "test" / "ab"[number % 2] / f"{number}.png", data / "train" / "ab"[number % 2])
+    train = {"epochs": 0.1, "threads": 1, "model": "oneconv"}
+    first = foveal.train(data, out=runs / "first", settings={"data": {"leaks": before}}, **train)
+    dropped = first.splits["dropped"]
+    names = [name for columns in dropped.values() for name in columns["names"]]
+    assert sorted(names) == (["train/a/60.png", "train/a/62.png", "train/b/61.png"] if before == "drop" else [])
+    write_picture(data / "train/a/00.png", mnist_digits()[100])
+    with pytest.raises(foveal.DataError, match=r"now\): 1 edited \(train/a/00\.png\)\. Train again"):
+        foveal.evaluate(first)
+    second = foveal.train(data, out=runs / "second", settings={"data": {"leaks": now}}, **train)
+    notes = (second.folder / "notes.txt").read_text(encoding="utf-8")
+    assert f"the data changed since {first.folder}: 1 edited (train/a/00.png). Its scores" in notes
 
 
 def test_a_training_on_edited_data_says_what_changed_since_the_last_one(tmp_path):

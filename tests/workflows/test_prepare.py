@@ -74,6 +74,20 @@ def test_test_images_that_choose_the_weights_are_refused_and_dropped_there(digit
     assert "20 validation images are left out" in " ".join(dropped.notes)
 
 
+def test_what_is_dropped_for_one_split_and_for_another_is_kept_by_the_split_that_it_was_in(digits):
+    images, labels = digits
+    ranges = {"train": slice(0, 200), "validation": slice(190, 300), "test": np.r_[5:8, 295:400]}
+    parts = {name: (images[rows], labels[rows]) for name, rows in ranges.items()}
+    splits = prepare(resolve({"data": {"source": "arrays", "leaks": "drop", "calibration": 0}}, "arrays"), parts).splits
+    dropped = splits.as_dict()["dropped"]
+    assert {name: columns["names"] for name, columns in dropped.items()} == {
+        "train": [*(f"#{i}" for i in range(190, 200)), "#5", "#6", "#7"],
+        "validation": [f"#{i}" for i in range(105, 110)],
+    }
+    assert [splits.train.classes[label] for label in dropped["train"]["labels"][-3:]] == [str(i) for i in labels[5:8]]
+    assert dropped["train"]["ids"][-3:] == list(splits.ids["test"][:3])
+
+
 def test_a_class_whose_every_image_would_be_dropped_is_named(digits):
     images, labels = digits
     ones = images[labels == 1][:20]

@@ -1,20 +1,33 @@
 """How data differ from those of splits that were saved: image by image, told by names and contents."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from jaxtyping import Int64
+from numpy import ndarray
 
 from foveal.data.images import Files, ImageSet
 
 Rows = dict[str, tuple[str, str]]  # of each image, by its name: its content id and its class
 
 
-def what_changed(sets: Mapping[str, ImageSet], ids: Mapping[str, Sequence[str]], saved: Mapping[str, Any]) -> list[str]:
-    """Sentences on how data differ from those of saved splits: what is gone, new, edited, renamed, relabelled.
+class Piece(NamedTuple):
+    """Images of a part or a split of the data, with their content ids."""
 
-    `sets` are the parts or the splits of the data, `ids` the content ids of their images.
-    """
-    before, after = _saved_rows(saved), _rows(sets, ids)
-    if not any(isinstance(images.images, Files) for images in sets.values()):
+    part: str
+    images: ImageSet
+    ids: tuple[str, ...]
+
+    def take(self, indices: Int64[ndarray, " M"]) -> "Piece":
+        """These images only."""
+        return Piece(self.part, self.images.take(indices), tuple(self.ids[i] for i in indices.tolist()))
+
+
+def what_changed(pieces: Sequence[Piece], saved: Mapping[str, Any]) -> list[str]:
+    """Sentences on how data, in pieces, differ from those of saved splits: what is gone, new, edited, renamed, relabelled."""
+    before, after = _saved_rows(saved), _rows(pieces)
+    if not any(isinstance(piece.images.images, Files) for piece in pieces):
         # The numbers of an array name nothing: one image less renames all others.
         before, after = _by_content(before), _by_content(after)
     gone, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
@@ -43,18 +56,19 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _saved_rows(saved: Mapping[str, Any]) -> Rows:
+    dropped = saved.get("dropped", {})  # which foveal did not keep at first
     return {
         _key(part, name): (image_id, saved["classes"][label])
-        for part, columns in saved["splits"].items()
+        for part, columns in chain(saved["splits"].items(), dropped.items())
         for name, image_id, label in zip(columns["names"], columns["ids"], columns["labels"], strict=True)
     }
 
 
-def _rows(sets: Mapping[str, ImageSet], ids: Mapping[str, Sequence[str]]) -> Rows:
+def _rows(pieces: Iterable[Piece]) -> Rows:
     return {
         _key(part, name): (image_id, images.classes[label])
-        for part, images in sets.items()
-        for name, image_id, label in zip(images.names, ids[part], images.labels.tolist(), strict=True)
+        for part, images, ids in pieces
+        for name, image_id, label in zip(images.names, ids, images.labels.tolist(), strict=True)
     }
 
 

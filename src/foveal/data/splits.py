@@ -5,7 +5,7 @@ together (copies, photos of one person) always stay together, so that no copy of
 """
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from foveal.data.carve import carve
-from foveal.data.changes import what_changed
+from foveal.data.changes import Piece, what_changed
 from foveal.data.groups import components
 from foveal.data.images import ImageSet
 from foveal.data.sources import Data
@@ -28,11 +28,15 @@ Ids = Mapping[str, tuple[str, ...]]  # content ids of the images of each part of
 
 @dataclass(frozen=True)
 class Splits:
-    """The four disjoint splits, the content ids of their images, and what identifies the data set as a whole."""
+    """The four disjoint splits, the content ids of their images, and what identifies the data set as a whole.
+
+    `dropped` are the images that were taken out of splits because a later one holds the same, or others of their group.
+    """
 
     sets: Mapping[str, ImageSet]
     ids: Ids
     fingerprint: str
+    dropped: tuple[Piece, ...] = ()
 
     @property
     def train(self) -> ImageSet:
@@ -54,17 +58,33 @@ class Splits:
         """What only `evaluate` and its like open."""
         return self.sets["test"]
 
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """All images of the data, the dropped ones too, with their content ids."""
+        return (*self._in_splits, *self.dropped)
+
+    @property
+    def _in_splits(self) -> tuple[Piece, ...]:
+        return tuple(Piece(name, images, self.ids[name]) for name, images in self.sets.items())
+
     def as_dict(self) -> dict[str, Any]:
         """The splits as plain values, for splits.json: of each image its name, class and content id."""
         return {
             "format": SPLITS_FORMAT,
             "fingerprint": self.fingerprint,
             "classes": list(self.train.classes),
-            "splits": {
-                name: {"names": images.names, "labels": images.labels.tolist(), "ids": list(self.ids[name])}
-                for name, images in self.sets.items()
-            },
+            "splits": _columns(self._in_splits),
+            "dropped": _columns(self.dropped),
         }
+
+
+def _columns(pieces: Iterable[Piece]) -> dict[str, dict[str, list[Any]]]:
+    found: dict[str, dict[str, list[Any]]] = {}
+    for part, images, ids in pieces:
+        columns = found.setdefault(part, {"names": [], "labels": [], "ids": []})
+        for name, values in (("names", images.names), ("labels", images.labels.tolist()), ("ids", ids)):
+            columns[name] += values
+    return found
 
 
 def base_part(data: Data) -> str:
@@ -149,7 +169,7 @@ def restore(data: Data, ids: Ids, saved: Mapping[str, Any]) -> Splits:
     """
     now = fingerprint(data, ids)
     if now != saved["fingerprint"]:
-        changes = what_changed(data.parts, ids, saved)
+        changes = what_changed([Piece(part, images, ids[part]) for part, images in data.parts.items()], saved)
         raise DataError(
             f"the data changed since this run was trained (fingerprint {saved['fingerprint']} then, {now} now): "
             f"{'; '.join(changes)}. Train again, or bring back the data as it was."

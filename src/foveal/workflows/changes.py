@@ -23,7 +23,7 @@ def changes_since_last(run: Run, prepared: Prepared) -> list[str]:
                 continue
             if read_json(folder / ENVIRONMENT)["fingerprint"] == prepared.splits.fingerprint:
                 return []
-            changes = what_changed(prepared.splits.sets, prepared.splits.ids, other.splits)
+            changes = what_changed(prepared.splits.pieces, other.splits)
         except (FovealError, KeyError, TypeError):  # a run of an older foveal, or one that is just being written
             continue
         return [f"the data changed since {folder}: {'; '.join(changes)}. Its scores and this run's are of other data"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from foveal.data.changes import Piece
 from foveal.data.doctor.copy_faults import LIE
 from foveal.data.splits import Splits
 from foveal.errors import DataError
@@ -73,14 +74,15 @@ def _are_where(splits: Splits, name: str, found: list[int]) -> str:
 def _dropped(splits: Splits, name: str) -> tuple[Splits, str]:
     """The splits without the earlier images that share anything with this one, and how many those were."""
     wanted = _all_keys(splits, [name])
-    sets, ids, counts = dict(splits.sets), dict(splits.ids), []
+    sets, ids, dropped = dict(splits.sets), dict(splits.ids), []
     for earlier in EARLIER[name]:
         stay = np.array([not keys & wanted for keys in _keys(splits, earlier)], dtype=bool)
         if len(stay) and not stay.all():
-            sets[earlier] = sets[earlier].take(np.flatnonzero(stay))
-            ids[earlier] = tuple(i for i, is_kept in zip(ids[earlier], stay.tolist(), strict=True) if is_kept)
-            counts.append(f"{int((~stay).sum())} {'training' if earlier == 'train' else earlier} images")
-    return replace(splits, sets=sets, ids=ids), " and ".join(counts)
+            whole = Piece(earlier, sets[earlier], ids[earlier])
+            _, sets[earlier], ids[earlier] = whole.take(np.flatnonzero(stay))
+            dropped.append(whole.take(np.flatnonzero(~stay)))
+    counts = [f"{len(each.ids)} {'training' if each.part == 'train' else each.part} images" for each in dropped]
+    return replace(splits, sets=sets, ids=ids, dropped=(*splits.dropped, *dropped)), " and ".join(counts)
 
 
 def _require_all_classes(splits: Splits) -> None:
