@@ -4,7 +4,7 @@ What the data decide (sizes, statistics, batch size, epochs) is written back int
 says all that was done.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,33 +15,24 @@ from foveal.data.augment.safety import merging_augmentations
 from foveal.data.known import DATASETS
 from foveal.data.looks import channel_statistics, familiar
 from foveal.data.pixels import Pixels
-from foveal.data.sources import ARRAYS, Data, Source
-from foveal.data.splits import Splits
+from foveal.data.sources import ARRAYS, Source
 from foveal.errors import ConfigError, DataError
 from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture
 from foveal.models.layers import read_layers
 from foveal.models.own import Own, describe, load_class
 from foveal.training.plan import Plan, plan_training
-from foveal.workflows.load import load
+from foveal.workflows.load import Loaded, load
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """All that a training needs. `notes` say, for the user, what was decided on the way, `refused` why files were left out."""
+class Prepared(Loaded):
+    """All that a training needs: the images, and what was settled for them. `notes` say that too."""
 
     config: Config
-    data: Data
-    splits: Splits
-    train: Pixels
-    validation: Pixels
-    calibration: Pixels
-    preprocess: Preprocess
     familiar: Familiar
     arch: ArchSpec
     plan: Plan
-    own: Own | None = None
-    notes: tuple[str, ...] = field(default=())
-    refused: tuple[str, ...] = ()
+    own: Own | None
 
     @property
     def pixel_ids(self) -> list[str]:
@@ -74,25 +65,19 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
         validate_every=training.validate_every,
         checkpoint_every=training.checkpoint_every,
     )
+    notes = (
+        *loaded.notes,
+        *arch_notes,
+        *_notes_on_augmentation(config, loaded.data.classes),
+        *_notes_on_plan(config, plan, len(train)),
+    )
     return Prepared(
+        **vars(replace(loaded, notes=notes)),
         config=settled(config, preprocess, plan),
-        data=loaded.data,
-        splits=loaded.splits,
-        train=train,
-        validation=loaded.validation,
-        calibration=loaded.calibration,
-        preprocess=preprocess,
         familiar=familiar(train.pixels, loaded.sides),
         arch=arch,
         plan=plan,
         own=own,
-        notes=(
-            *loaded.notes,
-            *arch_notes,
-            *_notes_on_augmentation(config, loaded.data.classes),
-            *_notes_on_plan(config, plan, len(train)),
-        ),
-        refused=loaded.refused,
     )
 
 
