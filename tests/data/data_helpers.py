@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import resource
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -78,6 +79,17 @@ def as_an_ordinary_user() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file of this process may become larger than so many bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def skip_unless(is_there: bool, reason: str) -> None:

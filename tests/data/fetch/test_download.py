@@ -31,19 +31,6 @@ from foveal.data.fetch.download import download
 from foveal.errors import DataError
 
 
-@pytest.fixture(autouse=True)
-def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many tries as ever and no waiting between them, and no proxy between this machine and itself."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(module, "PAUSES_SECONDS", (0.0,) * len(module.PAUSES_SECONDS))
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    """Where the file belongs; nothing is there yet."""
-    return tmp_path / "file.bin"
-
-
 def test_a_file_arrives_whole_and_alone(target: Path) -> None:
     with server(file_of(CONTENT)) as served:
         download([f"{served.address}/file.bin"], target)

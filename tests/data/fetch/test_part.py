@@ -1,17 +1,16 @@
 """What came of a file: gone on with after drops, kills and full disks, fetched anew when it cannot be believed, one's own."""
 
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from data_helpers import files_of_at_most
 from file_server import (
     CONTENT,
     HALF,
@@ -31,24 +30,10 @@ from file_server import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foveal.data.fetch import download as module
 from foveal.data.fetch.download import download
 from foveal.errors import DataError
 
 DATE, LATER = "Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT"
-
-
-@pytest.fixture(autouse=True)
-def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many tries as ever and no waiting between them, and no proxy between this machine and itself."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(module, "PAUSES_SECONDS", (0.0,) * len(module.PAUSES_SECONDS))
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    """Where the file belongs; nothing is there yet."""
-    return tmp_path / "file.bin"
 
 
 def test_a_dropped_connection_goes_on_where_it_stopped(target: Path) -> None:
@@ -241,17 +226,6 @@ def test_a_table_that_states_another_size_since_starts_over(target: Path) -> Non
             part.write(CONTENT[-1:])
         download([served.address], target, size=len(larger))
     assert target.read_bytes() == larger
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """No file of this process may become larger, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_disk_without_room_is_said_and_what_came_is_gone_on_with(target: Path) -> None:

@@ -3,14 +3,13 @@
 import bz2
 import gzip
 import lzma
-import resource
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from archive_writers import CONTENT, contents, memory, open_descriptors, tar_bytes, tar_header, write_archive, written
+from data_helpers import files_of_at_most
 
 from foveal.data.readers import archive_members, unpacked_tar
 from foveal.data.readers.archives import open_archive
@@ -81,17 +80,6 @@ def test_unpacking_leaves_no_named_file_even_while_the_archive_is_open(
     tree = open_archive(write_archive(tmp_path, ".tar.gz", CONTENT))
     assert list(temporary.iterdir()) == []
     assert contents(tree) == CONTENT
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """What a full disk does to the one who writes: an OSError after so many bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_told_with_the_folder_and_the_variable_that_moves_it(tmp_path: Path) -> None:
