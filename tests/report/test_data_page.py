@@ -2,12 +2,12 @@
 
 import base64
 import io
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from page_reader import Reader
 from PIL import Image
 from planted_faults import findings, scenes, write_faulty, write_scenes
 
@@ -15,35 +15,6 @@ from foveal.data.doctor.check import judge
 from foveal.data.doctor.overview import overview
 from foveal.report.data_page import write_data_page
 from foveal.report.thumbnails import picture
-
-EMPTY = {"meta", "img", "br", "link", "input", "hr"}
-
-
-class Reader(HTMLParser):
-    """The elements of a page with their attributes, in order; fails on one that is closed wrongly."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.text: list[str] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in EMPTY:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def page_of(source: Path, out: Path) -> tuple[Reader, str]:
