@@ -221,9 +221,9 @@ def batches(rounds: int) -> list[str]:
     prepared = prepare(config)
     model = build_model(prepared.arch, 10).train()
     generator = torch.Generator().manual_seed(0)
-    state = TrainState(model, make_optimizer(model.parameters(), "adamw", learning_rate=1e-6), generator)
+    state = TrainState(model, make_optimizer(model.parameters(), "adamw"))
     augment, loss = augmentation(shift=config.augment.shift), make_loss("cross_entropy", label_smoothing=0.1)
-    order = endless_batches(len(prepared.train), prepared.plan.batch_size, generator)
+    order = endless_batches(len(prepared.train), prepared.plan.batch_size, seed=0)
     pixels, labels = prepared.train.pixels, prepared.train.labels
     chosen = next(order)
     batch, targets = pixels[chosen], labels[chosen]

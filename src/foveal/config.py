@@ -62,7 +62,7 @@ class TrainingConfig(Frozen):
     epochs: Annotated[float, Field(gt=0)] | None = None
     min_updates: Annotated[int, Field(ge=0)] = 0
     batch_size: Positive | None = None
-    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
+    optimizer: Literal["sgd", "adam", "adamw", "muon"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     momentum: Fraction = 0.0
     nesterov: bool = False

@@ -63,7 +63,7 @@ def state_of(
     """A network with its optimizer, both from one seed."""
     torch.manual_seed(seed)
     net = model(**kind)
-    return TrainState(net, make_optimizer(net.parameters(), optimizer, learning_rate=0.1), seed)
+    return TrainState(net, make_optimizer(net.parameters(), optimizer), seed)
 
 
 def train(state: TrainState, train_set: Set, val_set: Set | None = None, **settings: Any) -> list[Record]:
@@ -143,7 +143,7 @@ def test_the_rate_of_each_update_is_that_of_the_schedule_and_reaches_the_optimiz
         validate_every=99,
     ):
         rates.append(record.learning_rate)
-        assert state.optimizer.param_groups[0]["lr"] == record.learning_rate
+        assert state.optimizer.learning_rate == record.learning_rate
     assert rates == [schedule(update) for update in range(8)]
 
 

@@ -155,7 +155,6 @@ def test_updates_are_those_of_the_papers_formulas(
     optimizer = make_optimizer(
         [weights],
         name,
-        learning_rate=RATE,
         momentum=momentum,
         nesterov=nesterov,
         weight_decay=DECAY,
@@ -163,7 +162,7 @@ def test_updates_are_those_of_the_papers_formulas(
     )
     for gradient in gradients:
         weights.grad = torch.tensor(gradient)
-        optimizer.step()
+        optimizer.step(RATE)
     np.testing.assert_allclose(weights.detach().numpy(), rule(begin, gradients), rtol=1e-9)
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -46,27 +45,19 @@ class Checkpoint:
 def tensors_of(state: TrainState) -> dict[str, Tensor]:
     """The weights and the optimizer's state, by name. The optimizer's settings follow from the config."""
     found = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
-    for number, values in state.optimizer.state_dict()["state"].items():
-        found |= {f"optimizer.{number}.{name}": value for name, value in values.items() if isinstance(value, Tensor)}
-    return found
+    return found | {f"optimizer.{name}": tensor for name, tensor in state.optimizer.tensors().items()}
 
 
 def restore(state: TrainState, checkpoint: Checkpoint) -> None:
     """Make the state what it was when the checkpoint was written; the seed says how to go on. Raises ArtifactError."""
     try:
         state.model.load_state_dict(checkpoint.under("model"))
-    except RuntimeError as error:
+        state.optimizer.restore(checkpoint.under("optimizer"))
+    except (RuntimeError, KeyError) as error:
         raise ArtifactError(
             f"the checkpoint of update {checkpoint.update} does not fit the network: {str(error).splitlines()[-1].strip()} "
             "Was config.toml or the network's code changed? Train again."
         ) from error
-    parameters = [each for group in state.optimizer.param_groups for each in group["params"]]
-    for name, saved in checkpoint.under("optimizer").items():
-        number, _, key = name.partition(".")
-        parameter = parameters[int(number)]
-        # In the memory layout of the weights: the fused optimizers walk over both at once.
-        like = parameter if saved.shape == parameter.shape else saved
-        state.optimizer.state[parameter][key] = torch.empty_like(like, dtype=saved.dtype).copy_(saved)
     state.update = checkpoint.update
     state.seconds = float(checkpoint.facts["seconds"])
 

@@ -16,6 +16,7 @@ from foveal.data.mapped import Images, cut, in_order
 from foveal.device import seed_network
 from foveal.errors import TrainingError
 from foveal.training.optim import Loss
+from foveal.training.optimizers import Optimizer
 from foveal.training.schedule import Schedule
 
 # Called as mix(pixels, labels, generator): mixed pixels and, for each, the share of every class.
@@ -36,7 +37,7 @@ class TrainState:
     """
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     seed: int = 0
     update: int = 0
     seconds: float = 0.0  # trained so far, by the clock
@@ -146,15 +147,13 @@ def make_update(
     clip_norm: float | None = None,
 ) -> tuple[Float[Tensor, "B K"], float]:
     """One update of the weights; the logits before it, and the batch's mean loss."""
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate
     logits = state.model(batch)
     value = loss(logits, targets)
-    state.optimizer.zero_grad(set_to_none=True)
+    state.optimizer.forget_gradients()
     value.backward()  # type: ignore[no-untyped-call]
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)
-    state.optimizer.step()
+    state.optimizer.step(learning_rate)
     return logits.detach(), float(value.detach())
 
 

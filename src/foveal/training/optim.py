@@ -7,6 +7,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from foveal.training.optimizers import Adam, Group, Muon, Optimizer, Rule, Sgd
+
 # Of logits and either labels or, for each image, the share of every class.
 Loss = Callable[[Float[Tensor, "N K"], Int64[Tensor, " N"] | Float[Tensor, "N K"]], Float[Tensor, ""]]
 
@@ -43,21 +45,27 @@ def balanced_weights(labels: Int64[Tensor, " N"], num_classes: int) -> Float[Ten
 
 
 def make_optimizer(
-    parameters: Iterable[nn.Parameter],
+    weights: Iterable[nn.Parameter],
     name: str,
     *,
-    learning_rate: float,
     momentum: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
     epsilon: float = 1e-8,
-) -> torch.optim.Optimizer:
-    """SGD (Sutskever et al. 2013), Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019), fused."""
-    if name == "sgd":
-        return torch.optim.SGD(
-            parameters, lr=learning_rate, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, fused=True
+) -> Optimizer:
+    """SGD, Adam, AdamW, or Muon: for the filters of all convolutions but the first, beside AdamW for all other weights."""
+    trained = [weight for weight in weights if weight.requires_grad]
+    adamw = Adam(weight_decay, epsilon=epsilon)
+    if name == "muon":
+        filters = [weight for weight in trained if weight.ndim == 4][1:]
+        others = [weight for weight in trained if all(weight is not each for each in filters)]
+        # Orthogonal directions are larger steps than AdamW's: five times its rate did best on MNIST (docs/log.md).
+        return Optimizer(
+            [Group(filters, Muon(momentum or 0.95, weight_decay), relative_rate=5.0), Group(others, adamw)]
         )
-    kind: type[torch.optim.Optimizer] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
-    return kind(  # type: ignore[call-arg]
-        parameters, lr=learning_rate, eps=epsilon, weight_decay=weight_decay, fused=True
-    )
+    rules: dict[str, Rule] = {
+        "sgd": Sgd(momentum, nesterov, weight_decay),
+        "adam": Adam(weight_decay, is_decoupled=False, epsilon=epsilon),
+        "adamw": adamw,
+    }
+    return Optimizer([Group(trained, rules[name])])

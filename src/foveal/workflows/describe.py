@@ -81,7 +81,6 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
     optimizer = make_optimizer(
         model.parameters(),
         training.optimizer,
-        learning_rate=1e-6,
         momentum=training.momentum,
         nesterov=training.nesterov,
     )

@@ -102,7 +102,6 @@ def make_state(prepared: Prepared, device: torch.device) -> TrainState:
     optimizer = make_optimizer(
         model.parameters(),
         config.training.optimizer,
-        learning_rate=config.training.learning_rate,
         momentum=config.training.momentum,
         nesterov=config.training.nesterov,
         weight_decay=config.training.weight_decay,
