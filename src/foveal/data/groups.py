@@ -60,6 +60,8 @@ def components(*keys: Sequence[Hashable]) -> Int64[ndarray, " N"]:
     n = len(keys[0])
     pairs = []
     for key in keys:
+        if len(set(key)) == n:
+            continue
         first: dict[Hashable, int] = {}
         pairs += [(i, first.setdefault(value, i)) for i, value in enumerate(key)]
     edges = np.array([pair for pair in pairs if pair[0] != pair[1]], dtype=np.int64).reshape(-1, 2)

@@ -212,7 +212,9 @@ def part_of(pixels: Pixels, whole: ImageSet, part: ImageSet, *, max_bytes: int) 
     found = where[part.numbers]
     kept = np.flatnonzero(found >= 0)
     rows = torch.from_numpy(found[kept])
-    lost = np.setdiff1d(np.arange(len(whole)), pixels.kept)
+    is_lost = np.ones(len(whole), dtype=bool)
+    is_lost[pixels.kept] = False
+    lost = np.flatnonzero(is_lost)
     is_ours = np.isin(whole.numbers[lost], part.numbers)
     base = pixels.pixels
     assert isinstance(base, Tensor)  # only parts are Mapped

@@ -45,27 +45,28 @@ def without_leaks(splits: Splits, leaks: str) -> tuple[Splits, list[str]]:
     return splits, notes
 
 
-def _keys(splits: Splits, name: str) -> list[set[str]]:
-    """Of each image of a split what it must share with none in another: its content, and its group."""
+def _keys(splits: Splits, name: str) -> list[tuple[str, ...]]:
+    """Of the images of a split what they must share with none in another: their contents, and their groups if any."""
     groups = splits.sets[name].groups
-    if groups is None:
-        return [{image_id} for image_id in splits.ids[name]]
-    return [{image_id, f"group {group}"} for image_id, group in zip(splits.ids[name], groups, strict=True)]
+    return [splits.ids[name]] if groups is None else [splits.ids[name], tuple(f"group {group}" for group in groups)]
 
 
 def _all_keys(splits: Splits, names: Sequence[str]) -> set[str]:
     return {key for name in names for keys in _keys(splits, name) for key in keys}
 
 
+def _sharing(splits: Splits, name: str, known: set[str]) -> list[int]:
+    """Which images of a split have one of these contents or groups."""
+    return sorted({i for keys in _keys(splits, name) for i, key in enumerate(keys) if key in known})
+
+
 def _leaking(splits: Splits, name: str) -> list[int]:
     """Which images of a split share content or group with an earlier one."""
-    known = _all_keys(splits, EARLIER[name])
-    return [i for i, keys in enumerate(_keys(splits, name)) if keys & known]
+    return _sharing(splits, name, _all_keys(splits, EARLIER[name]))
 
 
 def _are_where(splits: Splits, name: str, found: list[int]) -> str:
-    learnt = _all_keys(splits, ["train"])
-    is_learnt = any(_keys(splits, name)[i] & learnt for i in found[:1])
+    is_learnt = found[0] in _sharing(splits, name, _all_keys(splits, ["train"]))
     where = "training" if is_learnt else "validation or calibration"
     how = "are among" if splits.sets[name].groups is None else "are among, or of one group with some of,"
     return f"{how} the {where} images too"
@@ -76,7 +77,8 @@ def _dropped(splits: Splits, name: str) -> tuple[Splits, str]:
     wanted = _all_keys(splits, [name])
     sets, ids, dropped = dict(splits.sets), dict(splits.ids), []
     for earlier in EARLIER[name]:
-        stay = np.array([not keys & wanted for keys in _keys(splits, earlier)], dtype=bool)
+        stay = np.ones(len(ids[earlier]), dtype=bool)
+        stay[_sharing(splits, earlier, wanted)] = False
         if len(stay) and not stay.all():
             whole = Piece(earlier, sets[earlier], ids[earlier])
             _, sets[earlier], ids[earlier] = whole.take(np.flatnonzero(stay))
