@@ -68,7 +68,7 @@ def test_a_wrong_value_is_refused_by_its_key_and_value(values: Any, key: str, sh
 
 
 def test_a_wrong_choice_is_answered_with_the_choices() -> None:
-    with pytest.raises(ConfigError, match="'sgd', 'adam' or 'adamw'"):
+    with pytest.raises(ConfigError, match="'sgd', 'adam', 'adamw' or 'muon'"):
         parse_config({"training": {"optimizer": "adm"}})
 
 

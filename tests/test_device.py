@@ -7,7 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from foveal.device import choose_device, out_of_memory_said, seed_everything, seed_network, set_threads
+from foveal.device import (
+    Precision,
+    autocast,
+    choose_device,
+    choose_precision,
+    out_of_memory_said,
+    seed_everything,
+    seed_network,
+    set_threads,
+)
 from foveal.errors import ConfigError, TrainingError
 
 HAS_GPU = torch.cuda.is_available()
@@ -57,6 +66,29 @@ def test_a_seed_settles_what_networks_draw(settle: Callable[[int], None]) -> Non
         draws.append((torch.rand(3).tolist(), nn.Dropout()(torch.ones(9)).tolist()))
     assert draws[0] == draws[1]
     assert draws[0] != draws[2]
+
+
+def test_the_precision_asked_for_is_the_one_chosen() -> None:
+    device = torch.device("cpu")
+    assert [choose_precision(name, device) for name in ("float32", "bfloat16")] == ["float32", "bfloat16"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"), [("fpu sse avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("avx512f", "float32")]
+)
+def test_auto_is_16_bits_where_the_processor_has_them(
+    flags: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foveal.device.processor_flags", lambda: frozenset(flags.split()))
+    assert choose_precision("auto", torch.device("cpu")) == expected
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_within_autocast_convolutions_are_computed_in_that_precision(name: Precision, dtype: torch.dtype) -> None:
+    conv = nn.Conv2d(1, 2, 3)
+    with autocast(name, torch.device("cpu")):
+        assert conv(torch.ones(1, 1, 5, 5)).dtype == dtype
+    assert conv(torch.ones(1, 1, 5, 5)).dtype == torch.float32
 
 
 def test_a_seed_settles_the_algorithms_without_paying_for_filled_memory() -> None:

@@ -53,6 +53,8 @@ class ModelConfig(Frozen):
     mean: tuple[float, ...] | None = None
     std: tuple[Annotated[float, Field(gt=0)], ...] | None = None
     border: Annotated[int, Field(ge=0)] | None = None
+    width: Annotated[float, Field(gt=0, le=16)] = 1.0  # a factor of the channels of `compact`
+    head: Literal["max", "flat"] = "max"  # of `compact`
     initialisation: Literal["default", "xavier", "kaiming"] = "default"
 
 
@@ -75,6 +77,8 @@ class TrainingConfig(Frozen):
     loss: Literal["cross_entropy", "nll"] = "cross_entropy"
     label_smoothing: Fraction = 0.1
     balance: bool = False
+    # Of the network while it is trained; weights and validation are always in 32 bits. `auto`: 16 where it is fast.
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     report_every: Positive = 10
     validate_every: Annotated[float, Field(gt=0)] | None = None

@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 import torch
 
+from foveal.environment import processor_flags
 from foveal.errors import ConfigError, TrainingError
 
 DeviceName = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
+FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # flags of processors that multiply in 16 bits (Linux)
 
 
 def choose_device(name: DeviceName) -> torch.device:
@@ -18,6 +21,20 @@ def choose_device(name: DeviceName) -> torch.device:
     if name == "cuda" and not has_gpu:
         raise ConfigError(f"no GPU was found by torch {torch.__version__}. Leave --device out, or say --device cpu.")
     return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
+
+
+def choose_precision(name: Precision, device: torch.device) -> Precision:
+    """The precision asked for; `auto` is bfloat16 where this device has arithmetic for it, and float32 elsewhere."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if FAST_BFLOAT16 & processor_flags() else "float32"
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Within it, convolutions and matrix products are computed in this precision, from weights in 32 bits."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def set_threads(threads: int | None) -> int:

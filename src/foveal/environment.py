@@ -29,9 +29,18 @@ def environment() -> dict[str, Any]:
     }
 
 
+def processor_flags() -> frozenset[str]:
+    """What this processor can do, by the names that Linux gives; empty elsewhere."""
+    return frozenset(_of_processor("flags").split())
+
+
 def _processor() -> str:
+    return _of_processor("model name") or platform.processor() or platform.machine()
+
+
+def _of_processor(key: str) -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith(key))
     except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+        return ""

@@ -1,6 +1,6 @@
 """What a preset and a published form put into a Config: literal tables, from the general to the particular.
 
-A run's settings are Config's defaults < PRESETS[preset] < GENTLE, or COMPACT_ON[data] for `compact` < what the user said;
+A run's settings are Config's defaults < PRESETS[preset] < GENTLE, or COMPACT_ON[data][preset] for `compact` < what the user said;
 with `--as-published` they are the defaults < PUBLISHED[model] < what the user said.
 Where a figure was measured, docs/log.md has the command and the spread.
 """
@@ -25,10 +25,20 @@ PRESETS: dict[str, Settings] = {
 # (docs/results.md). A fifth of it is our choice, not a measured best.
 GENTLE: Settings = {"training": {"learning_rate": 0.002}}
 
-# Known data whose images have an empty border, which our own network need not look at. MNIST: the digits were fitted
-# into the middle 20x20 (LeCun et al. 1998, section III.A); what is shifted further than the border is lost.
-COMPACT_ON: dict[str, Settings] = {
-    "mnist": {"model": {"border": 4}, "augment": {"shift": 1}},
+# Known data on which `compact` was tried on held-out images, preset by preset (docs/log.md has what did not help).
+# MNIST: the digits were fitted into the middle 20x20 (LeCun et al. 1998, section III.A), so the empty border is cut off; what
+# is shifted further than that is lost. Small batches learn more from each image than large ones save in time.
+_DIGITS: Settings = {
+    "model": {"border": 4, "head": "flat"},
+    "training": {"batch_size": 64, "learning_rate": 0.03, "min_updates": 0},
+    "augment": {"shift": 1},
+}
+COMPACT_ON: dict[str, dict[str, Settings]] = {
+    "mnist": {
+        "fast": merge(_DIGITS, {"training": {"epochs": 0.55, "validate_every": 0.55}}),
+        "balanced": merge(_DIGITS, {"training": {"epochs": 1.1, "validate_every": 0.55}}),
+        "best": {"model": {"border": 4, "width": 1.5}, "augment": {"shift": 1}},
+    },
 }
 
 # Known data whose labels allow more or less than the presets' shift: what the changes would make of their classes is in
@@ -52,6 +62,7 @@ _PLAIN: Settings = {
         "label_smoothing": 0.0,
         "min_updates": 0,
         "validate_every": None,
+        "precision": "float32",
     },
     "augment": {"shift": 0, "flip": "none"},
 }
@@ -117,7 +128,7 @@ def resolve(said: Settings, data_name: str) -> Config:
         # A border is counted in pixels of the images as they come: it is no border of images in another size.
         # And a folder of the user's own that happens to be called mnist is not MNIST.
         is_known = asked.data.source == data_name and asked.data.size is None
-        own = COMPACT_ON.get(data_name, {}) if is_known else {}
+        own = COMPACT_ON.get(data_name, {}).get(asked.preset, {}) if is_known else {}
         particular = own if asked.model.name == "compact" else GENTLE
         safe = AUGMENT_ON.get(data_name, {}) if is_known else {}
         return _checked(merge(PRESETS[asked.preset], particular, safe, said))

@@ -13,7 +13,7 @@ from foveal.data.augment.draws import derived_seed
 from foveal.data.augment.pipeline import Augmentation
 from foveal.data.batches import endless_batches, updates_per_epoch
 from foveal.data.mapped import Images, cut, in_order
-from foveal.device import seed_network
+from foveal.device import Precision, autocast, seed_network
 from foveal.errors import TrainingError
 from foveal.training.optim import Loss
 from foveal.training.optimizers import Optimizer
@@ -75,6 +75,7 @@ def fit(
     validate_every: int,
     checkpoint_every: int | None = None,
     clip_norm: float | None = None,
+    precision: Precision = "float32",
 ) -> Iterator[Record]:
     """Train up to `updates` updates; a Record every `report_every` and `checkpoint_every`, at each validation and at the end.
 
@@ -96,7 +97,9 @@ def fit(
         batch = augment(cut(pixels, chosen), chance, chosen, state.update // per_epoch)
         rate, targets = schedule(state.update), labels[chosen]
         mixed, shares = mix(batch, targets, chance) if mix is not None else (batch, targets)
-        logits, value = make_update(state, mixed, shares, loss=loss, learning_rate=rate, clip_norm=clip_norm)
+        logits, value = make_update(
+            state, mixed, shares, loss=loss, learning_rate=rate, clip_norm=clip_norm, precision=precision
+        )
         _require_finite(value, state.update, per_epoch, rate)
         state.update += 1
         tally.add(value, logits, targets)
@@ -145,9 +148,11 @@ def make_update(
     loss: Loss,
     learning_rate: float,
     clip_norm: float | None = None,
+    precision: Precision = "float32",
 ) -> tuple[Float[Tensor, "B K"], float]:
     """One update of the weights; the logits before it, and the batch's mean loss."""
-    logits = state.model(batch)
+    with autocast(precision, batch.device):
+        logits = state.model(batch).float()
     value = loss(logits, targets)
     state.optimizer.forget_gradients()
     value.backward()  # type: ignore[no-untyped-call]

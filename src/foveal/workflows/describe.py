@@ -99,6 +99,7 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
             loss=loss,
             learning_rate=1e-6,
             clip_norm=training.clip_norm,
+            precision=training.precision,
         )
         times.append(time.perf_counter() - begin)
     return sorted(times[3:])[TIMED_UPDATES // 2]

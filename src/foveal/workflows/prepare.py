@@ -16,12 +16,17 @@ from foveal.data.known import DATASETS
 from foveal.data.looks import channel_statistics, familiar
 from foveal.data.pixels import Pixels
 from foveal.data.sources import ARRAYS, Source
+from foveal.device import choose_device, choose_precision
 from foveal.errors import ConfigError, DataError
 from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture
+from foveal.models.compact import compact
 from foveal.models.layers import read_layers
 from foveal.models.own import Own, describe, load_class
+from foveal.models.tutorials import Layers
 from foveal.training.plan import Plan, plan_training
 from foveal.workflows.load import Loaded, load
+
+MAX_FLAT = 24  # pixels: beyond, a flat head would hold most of the weights
 
 
 @dataclass(frozen=True)
@@ -133,10 +138,28 @@ def choose_arch(
         std=std,
         border=border,
         initialisation=model.initialisation,
-        layers=read_layers(layers_path) if layers_path else None,
+        layers=read_layers(layers_path) if layers_path else compact_layers(config, preprocess, border),
         source=source,
         source_sha256=sha256,
     ), notes
+
+
+def compact_layers(config: Config, preprocess: Preprocess, border: int) -> Layers | None:
+    """The layers of `compact` in the width and with the head that are asked for, None for any other network.
+
+    Raises ConfigError where another network is to be made wider, or the images are too large for a flat head.
+    """
+    model, side = config.model, max(preprocess.height, preprocess.width) - 2 * border
+    if model.name != "compact":
+        if (model.width, model.head) != (1.0, "max"):
+            raise ConfigError(f"model.width and model.head belong to compact, and not to {model.name}. Leave them out.")
+        return None
+    if model.head == "flat" and side > MAX_FLAT:
+        raise ConfigError(
+            f"model.head=flat is for images of up to {MAX_FLAT} pixels without their border, not of {side}. Leave it out."
+        )
+    shape = (preprocess.channels, preprocess.height - 2 * border, preprocess.width - 2 * border)
+    return compact(shape, model.width, model.head)
 
 
 def statistics(config: Config, train: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -162,6 +185,7 @@ def settled(config: Config, preprocess: Preprocess, plan: Plan) -> Config:
         "batch_size": plan.batch_size,
         "report_every": plan.report_every,
         "validate_every": plan.validate_every / plan.updates_per_epoch,
+        "precision": choose_precision(config.training.precision, choose_device(config.device)),
     }
     return config.model_copy(
         update={

@@ -137,6 +137,7 @@ def start_fit(state: TrainState, prepared: Prepared, device: torch.device) -> It
         validate_every=plan.validate_every,
         checkpoint_every=plan.checkpoint_every,
         clip_norm=training.clip_norm,
+        precision=training.precision,
     )
 
 
