@@ -13,7 +13,7 @@ from foveal.config import ArchSpec, AugmentConfig, Config, DataConfig, LayerSpec
 from foveal.errors import ArtifactError, ConfigError, DataError, ExportError, FovealError, TrainingError, closest
 from foveal.recipes import MODELS, PUBLISHED, resolve
 from foveal.run import Run
-from foveal.settings import merge, parse_config, parse_settings, read_toml
+from foveal.settings import merge, parse_config, parse_settings, read_toml, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -243,3 +243,14 @@ def test_wrong_use_leaves_with_2_and_every_other_error_with_1() -> None:
 )
 def test_the_closest_names_come_first_and_all_names_follow(name: str, sentence: str) -> None:
     assert closest(name, ["compact", "lenet5"]) == sentence
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("60s", 60), ("1.5m", 90), (" 2h ", 7200), (".5s", 0.5)])
+def test_a_time_is_read_in_seconds_minutes_or_hours(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0m", "-5s", "5 d", "1h30m", "nan", "1e3"])
+def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"is no time. Write seconds, minutes or hours: 60s, 10m, 1.5h"):
+        seconds_of(text)

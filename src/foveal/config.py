@@ -62,6 +62,9 @@ class TrainingConfig(Frozen):
     """How the weights are found."""
 
     epochs: Annotated[float, Field(gt=0)] | None = None
+    # Seconds from the reading of the data to the Classifier; once a training has begun, `turns` say what they came to.
+    budget: Annotated[float, Field(gt=0)] | None = None
+    turns: tuple[tuple[int, Positive], ...] = ()  # (from this update on, updates in all)
     min_updates: Annotated[int, Field(ge=0)] = 0
     batch_size: Positive | None = None
     optimizer: Literal["sgd", "adam", "adamw", "muon"] = "adamw"

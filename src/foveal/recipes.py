@@ -120,6 +120,10 @@ def resolve(said: Settings, data_name: str) -> Config:
     """
     asked: Config = parse_config(said)  # so that a bad key is answered before anything is looked up
     require_known(asked.model.name)
+    if asked.training.epochs is not None and asked.training.budget is not None and not asked.training.turns:
+        raise ConfigError(
+            f"{asked.training.epochs:g} epochs and a budget of {asked.training.budget:g} s cannot both be kept. Give one."
+        )
     if asked.training.epochs is not None:  # said in so many words: no floor below it
         said = merge({"training": {"min_updates": 0}}, said)
     if asked.training.loss == "nll":  # it knows no smoothing; what was only a default gives way

@@ -3,6 +3,7 @@
 What a setting is and which values it may have stands in config.py.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +53,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read {path}: {error.strerror}. Check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}. Mend that line and try again.") from error
+
+
+def seconds_of(text: str) -> float:
+    """The seconds in "90", "60s", "10m" or "1.5h". Raises ConfigError.
+
+    >>> seconds_of("90"), seconds_of("10m"), seconds_of("1.5h")
+    (90.0, 600.0, 5400.0)
+    """
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)([smh]?)", text.strip())
+    if found is None or float(found[1]) == 0:
+        raise ConfigError(f"{text!r} is no time. Write seconds, minutes or hours: 60s, 10m, 1.5h.")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:

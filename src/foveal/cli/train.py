@@ -26,6 +26,9 @@ AsPublished = Annotated[
     bool, typer.Option("--as-published", help="Train a tutorial network exactly as its document does.")
 ]
 Epochs = Annotated[float | None, typer.Option(help="Passes over the training images (default: the preset's).")]
+Budget = Annotated[
+    str | None, typer.Option(help="Train for this long in all, as 60s, 10m or 1h, instead of for a number of epochs.")
+]
 Size = Annotated[int | None, typer.Option(help="Bring images to SIZE x SIZE pixels.")]
 Fit = Annotated[str | None, typer.Option(help="How: pad (default), stretch or crop.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random (default 0).")]
@@ -48,6 +51,7 @@ def train(
     preset: Preset = None,
     as_published: AsPublished = False,
     epochs: Epochs = None,
+    budget: Budget = None,
     images: Images = None,
     size: Size = None,
     fit: Fit = None,
@@ -66,19 +70,27 @@ def train(
     """Train a network on DATA and write a run folder with its Classifier and pictures."""
     from foveal.data.sources import data_name, require_source
     from foveal.recipes import resolve, without_none
-    from foveal.settings import merge, parse_settings
+    from foveal.settings import merge, parse_settings, seconds_of
 
     options: dict[str, Any] = {
         "data": {"size": size, "fit": fit, "channels": channels, "images": images, "group_by": group_by},
         "model": {"name": model},
-        "training": {"epochs": epochs, "checkpoint_every": checkpoint_every},
+        "training": {
+            "epochs": epochs,
+            "budget": seconds_of(budget) if budget else None,
+            "checkpoint_every": checkpoint_every,
+        },
         "preset": preset,
         "as_published": as_published or None,
         "seed": seed,
         "threads": threads,
         "device": device,
     }
-    base = _settings_of_a_run(config, preset is not None or as_published, epochs is not None) if config else {}
+    base = (
+        _settings_of_a_run(config, preset is not None or as_published, epochs is not None or budget is not None)
+        if config
+        else {}
+    )
     source = data or base.get("data", {}).get("source", "mnist")
     said = merge(base, {"data": {"source": source}}, without_none(options), parse_settings(settings or []))
     require_source(source)
@@ -89,7 +101,7 @@ def train(
         _train(resolved, out, data_name(source), as_json)
 
 
-def _settings_of_a_run(config: Path, is_recipe_said: bool, is_epochs_said: bool) -> dict[str, Any]:
+def _settings_of_a_run(config: Path, is_recipe_said: bool, is_length_said: bool) -> dict[str, Any]:
     from foveal.errors import ConfigError
     from foveal.settings import read_toml
 
@@ -99,8 +111,9 @@ def _settings_of_a_run(config: Path, is_recipe_said: bool, is_epochs_said: bool)
             "own names. Leave them out, or leave --config out."
         )
     base = read_toml(config)
-    if is_epochs_said:  # how often validation is measured followed from the epochs of that run
-        base.get("training", {}).pop("validate_every", None)
+    if is_length_said:  # how often validation is measured followed from the length of that run
+        for name in ("validate_every", "epochs", "turns", "budget"):
+            base.get("training", {}).pop(name, None)
     return base
 
 

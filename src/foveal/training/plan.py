@@ -33,11 +33,13 @@ def plan_training(
     report_every: int,
     validate_every: float | None,
     checkpoint_every: int | None = None,
+    total: int | None = None,
 ) -> Plan:
     """The plan for n training images. `epochs` are raised to reach `min_updates`: few images need many epochs.
 
     Without a `batch_size` it is 128, or a tenth of a small data set. `validate_every` counts epochs, `checkpoint_every`
-    updates; without it, checkpoints are at the ends of epochs, and of no more than 20 of them.
+    updates; without it, checkpoints are at the ends of epochs, and of no more than 20 of them. `total` is how many updates a
+    budget of time came to, in place of epochs.
     Raises ConfigError when a batch is larger than the data.
     """
     if batch_size is not None and batch_size > n:
@@ -46,7 +48,7 @@ def plan_training(
         )
     size = batch_size or max(1, min(DEFAULT_BATCH, n, max(8, n // 10)))
     per_epoch = updates_per_epoch(n, size)
-    updates = max(ceil(epochs * per_epoch - 1e-9), min_updates, 1)
+    updates = total or max(ceil(epochs * per_epoch - 1e-9), min_updates, 1)
     spacing = round(validate_every * per_epoch) if validate_every else ceil(updates / VALIDATIONS)
     return Plan(
         batch_size=size,

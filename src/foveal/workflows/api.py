@@ -22,6 +22,7 @@ def train(
     model: Any = "compact",
     preset: Preset = "balanced",
     epochs: float | None = None,
+    budget: float | None = None,
     as_published: bool = False,
     images: str | Path | None = None,
     size: int | None = None,
@@ -40,6 +41,7 @@ def train(
     arrays, or a dict of such pairs ("train", "validation", "test"). Images to which `group_by` (a column, or a pattern in
     file names) gives the same value stay in one split. `model` is a name of the catalog, a layers.toml, "path.py:MyNet", or
     an nn.Module (class or instance).
+    `budget` is the time to train for in seconds, from the reading of the data to the Classifier, in place of `epochs`.
     `settings` are nested and win over everything: {"training": {"learning_rate": 0.02}}.
     """
     name = model if isinstance(model, str) else _class_name(model)
@@ -54,7 +56,7 @@ def train(
     files = str(images) if images is not None else None
     optional = {
         "data": {"size": size, "channels": channels, "images": files, "group_by": group_by},
-        "training": {"epochs": epochs},
+        "training": {"epochs": epochs, "budget": budget},
         "threads": threads,
     }
     config = resolve(merge(said, without_none(optional), settings or {}), data_name(data))

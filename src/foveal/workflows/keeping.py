@@ -111,9 +111,12 @@ def progress_in(checkpoint: Checkpoint) -> Progress:
 
 def dependencies(prepared: Prepared) -> dict[str, Any]:
     """What decides the bits of the weights besides the seed: settings, data, versions, processor, threads."""
-    machine = environment()
+    machine, settings = environment(), prepared.config.model_dump(mode="json")
+    for name in ("epochs", "budget", "turns"):  # a budget changes them on the way; config.toml has all of the turns
+        if prepared.config.training.turns or prepared.config.training.budget:
+            settings["training"].pop(name)
     return {
-        "settings": prepared.config.model_dump(mode="json"),
+        "settings": settings,
         "data": prepared.splits.fingerprint,
         "torch": torch.__version__,
         "foveal": machine["packages"]["foveal"],

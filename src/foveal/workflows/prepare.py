@@ -69,6 +69,7 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
         report_every=training.report_every,
         validate_every=training.validate_every,
         checkpoint_every=training.checkpoint_every,
+        total=training.turns[-1][1] if training.turns else None,
     )
     notes = (
         *loaded.notes,

@@ -31,6 +31,7 @@ from foveal.training.fit import Record, TrainState, fit, measure
 from foveal.training.optim import balanced_weights, make_loss, make_optimizer
 from foveal.training.schedule import make_schedule
 from foveal.workflows.augmenting import make_augmentation, make_mix
+from foveal.workflows.budget import fit_to_budget, within_budget
 from foveal.workflows.keeping import (
     Kept,
     Progress,
@@ -80,7 +81,9 @@ def train(
         else:
             progress = record_going_on(run, prepared, state, checkpoint, allow_difference=allow_difference)
         before = state.seconds
-        outcome = learn(state, prepared, run, device, progress)
+        prepared, budget = fit_to_budget(prepared, run, device, begin)
+        records = within_budget(start_fit, state, prepared, run, device, budget)
+        outcome = learn(records, state, prepared, run, device, progress)
 
         state.model.load_state_dict(outcome.weights)
         card = make_card(outcome, prepared, run, temperature=calibrate(state.model.cpu(), prepared))
@@ -128,6 +131,7 @@ def start_fit(state: TrainState, prepared: Prepared, device: torch.device) -> It
             updates_per_epoch=plan.updates_per_epoch,
             step_every=training.step_every,
             step_factor=training.step_factor,
+            turns=training.turns,
         ),
         augment=make_augmentation(prepared.config.augment, state.seed),
         mix=make_mix(prepared.config.augment, len(prepared.classes)),
@@ -141,7 +145,14 @@ def start_fit(state: TrainState, prepared: Prepared, device: torch.device) -> It
     )
 
 
-def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device, progress: Progress) -> Outcome:
+def learn(
+    records: Iterator[Record],
+    state: TrainState,
+    prepared: Prepared,
+    run: Run,
+    device: torch.device,
+    progress: Progress,
+) -> Outcome:
     """The training itself: the loop is the documentation."""
     plan, patience = prepared.plan, prepared.config.training.patience
     stopped: KeyboardInterrupt | TrainingError | None = None
@@ -151,7 +162,7 @@ def learn(state: TrainState, prepared: Prepared, run: Run, device: torch.device,
             out_of_memory_said("while training"),
             stop_requests() as is_stop_asked,
         ):
-            for record in () if is_exhausted(progress, patience) else start_fit(state, prepared, device):
+            for record in () if is_exhausted(progress, patience) else records:
                 run.append_history([asdict(record)])
                 show(record)
                 progress = advance(progress, record, state)
