@@ -16,6 +16,7 @@ LEFT = [
     "settings",
     "recipes",
     "environment",
+    "launch",
     "device",
     "storage",
     "lock",

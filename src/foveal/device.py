@@ -9,6 +9,7 @@ import torch
 
 from foveal.environment import processor_flags
 from foveal.errors import ConfigError, TrainingError
+from foveal.launch import place
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -20,7 +21,10 @@ def choose_device(name: DeviceName) -> torch.device:
     has_gpu = torch.cuda.is_available()
     if name == "cuda" and not has_gpu:
         raise ConfigError(f"no GPU was found by torch {torch.__version__}. Leave --device out, or say --device cpu.")
-    return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
+    if not has_gpu or name == "cpu":
+        return torch.device("cpu")
+    torch.cuda.set_device(place().local_rank)  # under torchrun, a GPU for each worker
+    return torch.device("cuda", place().local_rank)
 
 
 def choose_precision(name: Precision, device: torch.device) -> Precision:
@@ -38,13 +42,12 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
 
 
 def set_threads(threads: int | None) -> int:
-    """Use this many threads (default: the cores this process may use) and return their number.
+    """Use this many threads (default: the cores this process may use, divided among torchrun's workers); their number.
 
     The number belongs to the result: sums are split over threads, and floating-point addition is not associative.
     """
-    count = (
-        threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 1
-    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = threads or max(1, cores // place().local_workers)
     torch.set_num_threads(count)
     return count
 

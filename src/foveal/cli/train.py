@@ -118,17 +118,31 @@ def _settings_of_a_run(config: Path, is_recipe_said: bool, is_length_said: bool)
 
 
 def _train(config: Any, out: Path | None, name: str, as_json: bool) -> None:
+    from foveal.launch import place
+
+    here = place()
+    if here.workers > 1:
+        from foveal.cli.workers import train_together
+
+        run = train_together(config, out, name, here)
+    else:
+        run = _train_alone(config, out, name)
+    if run is None:  # another worker says it
+        return
+    if as_json:
+        print_json(run.summary)
+    else:
+        say_result(run.summary, run.folder)
+
+
+def _train_alone(config: Any, out: Path | None, name: str) -> Any:
     from foveal.run import removed_if_empty, start_run
 
     run = start_run(config, out, name)  # the folder and its config are there before torch is loaded
     with removed_if_empty(run):
         from foveal.workflows.train import train as train_workflow
 
-        train_workflow(config, run)
-    if as_json:
-        print_json(run.summary)
-    else:
-        say_result(run.summary, run.folder)
+        return train_workflow(config, run)
 
 
 def say_result(summary: dict[str, Any], folder: Path) -> None:

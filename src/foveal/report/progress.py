@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from foveal.launch import place
 from foveal.training.fit import Record
 
 
@@ -14,7 +15,7 @@ from foveal.training.fit import Record
 def progress_bar(updates: int, epochs: float, batch_size: int) -> Iterator[Callable[[Record], None]]:
     """A function to call with each Record: epoch, loss, accuracy, images a second and the time left, on stderr."""
     console = Console(file=sys.stderr)
-    if not console.is_terminal:
+    if not console.is_terminal or not place().is_first:
         yield lambda record: None
         return
     columns = (

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from foveal.errors import ArtifactError
 from foveal.storage import remove_folder, write_folder
+from foveal.training.distributed import Workers
 from foveal.training.fit import TrainState
 
 FORMAT = 1
@@ -62,11 +63,19 @@ def restore(state: TrainState, checkpoint: Checkpoint) -> None:
     state.seconds = float(checkpoint.facts["seconds"])
 
 
+def share(checkpoint: Checkpoint | None, workers: Workers) -> Checkpoint | None:
+    """Rank 0's checkpoint, for everyone."""
+    if workers.is_alone:
+        return checkpoint
+    facts = {"update": checkpoint.update, "facts": checkpoint.facts} if checkpoint is not None else None
+    shared = json.loads(workers.broadcast(json.dumps(facts).encode()))
+    tensors = workers.broadcast(save_tensors(_plain(checkpoint.tensors)) if checkpoint is not None else b"")
+    return Checkpoint(shared["update"], load_tensors(tensors), shared["facts"]) if shared is not None else None
+
+
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint into the folder of checkpoints and remove all but the newest two. Raises ArtifactError."""
-    # Clones, because safetensors refuses two names for the same memory, as tied weights have.
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
-    contents = {TENSORS: save_tensors(tensors), STATE: json.dumps(checkpoint.facts).encode()}
+    contents = {TENSORS: save_tensors(_plain(checkpoint.tensors)), STATE: json.dumps(checkpoint.facts).encode()}
     contents[MANIFEST] = _manifest(checkpoint.update, contents)
     folder.mkdir(exist_ok=True)
     place = folder / f"{checkpoint.update:09d}"
@@ -99,6 +108,11 @@ def load_checkpoint(place: Path) -> Checkpoint:
             f"the checkpoint {place} is damaged: its files are not those that {MANIFEST} was written for (format {FORMAT})."
         )
     return Checkpoint(int(place.name), load_tensors(contents[TENSORS]), json.loads(contents[STATE]))
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # Clones, because safetensors refuses two names for the same memory, as tied weights have.
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 
 def _places(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from foveal.data.batches import endless_batches, updates_per_epoch
 from foveal.data.mapped import Images, cut, in_order
 from foveal.device import Precision, autocast, seed_network
 from foveal.errors import TrainingError
+from foveal.training.distributed import ALONE, Workers
 from foveal.training.optim import Loss
 from foveal.training.optimizers import Optimizer
 from foveal.training.schedule import Schedule
@@ -39,6 +40,7 @@ class TrainState:
     model: nn.Module
     optimizer: Optimizer
     seed: int = 0
+    replica: nn.Module | None = None  # the same network, averaging its gradients with those of other workers
     update: int = 0
     seconds: float = 0.0  # trained so far, by the clock
 
@@ -76,11 +78,12 @@ def fit(
     checkpoint_every: int | None = None,
     clip_norm: float | None = None,
     precision: Precision = "float32",
+    workers: Workers = ALONE,
 ) -> Iterator[Record]:
     """Train up to `updates` updates; a Record every `report_every` and `checkpoint_every`, at each validation and at the end.
 
     `augment` changes each image of a batch, then `mix` makes images and targets of two each; the accuracy of a Record then
-    counts the label of the image that was laid first.
+    counts the label of the image that was laid first. Each of the `workers` takes its share of every batch.
 
     Raises TrainingError, naming epoch and batch, when the loss is not a number.
     """
@@ -92,23 +95,28 @@ def fit(
     state.model.train()
     while state.update < updates:
         chosen = next(batches)
-        chance.manual_seed(derived_seed(state.seed, AUGMENT, state.update))
-        seed_network(derived_seed(state.seed, NETWORK, state.update))
-        batch = augment(cut(pixels, chosen), chance, chosen, state.update // per_epoch)
-        rate, targets = schedule(state.update), labels[chosen]
+        own, count = workers.share(chosen)
+        chance.manual_seed(derived_seed(state.seed, AUGMENT, state.update, *workers.number))
+        seed_network(derived_seed(state.seed, NETWORK, state.update, *workers.number))
+        batch = augment(cut(pixels, own), chance, own, state.update // per_epoch)
+        rate, targets = schedule(state.update), labels[own]
         mixed, shares = mix(batch, targets, chance) if mix is not None else (batch, targets)
+        part = workers.part_of_mean(loss, count, len(chosen))
         logits, value = make_update(
-            state, mixed, shares, loss=loss, learning_rate=rate, clip_norm=clip_norm, precision=precision
+            state, mixed, shares, loss=part, learning_rate=rate, clip_norm=clip_norm, precision=precision
         )
+        correct = int((logits[:count].argmax(dim=1) == targets[:count]).sum())
+        value, all_correct = workers.mean_and_total(value, correct)
         _require_finite(value, state.update, per_epoch, rate)
         state.update += 1
-        tally.add(value, logits, targets)
+        tally.add(value, all_correct, len(chosen))
         is_last = state.update == updates
         is_validation = val is not None and (is_last or state.update % validate_every == 0)
         is_checkpoint = checkpoint_every is not None and state.update % checkpoint_every == 0
         if not (is_last or is_validation or is_checkpoint or state.update % report_every == 0):
             continue
-        measured = measure(state.model, *val) if val is not None and is_validation else None
+        workers.average_statistics(state.model)
+        measured = measure(state.model, *val, workers=workers) if val is not None and is_validation else None
         if measured is not None or is_last:  # the last weights have met no image yet: without validation, a batch
             new_loss, _ = measured or measure(state.model, batch, targets)
             _require_finite(new_loss, state.update - 1, per_epoch, rate)
@@ -133,11 +141,11 @@ class _Tally:
         """Loss and accuracy."""
         return self.loss / self.updates, self.correct / self.images
 
-    def add(self, loss: float, logits: Float[Tensor, "B K"], targets: Int64[Tensor, " B"]) -> None:
+    def add(self, loss: float, correct: int, images: int) -> None:
         self.loss += loss
         self.updates += 1
-        self.correct += int((logits.argmax(dim=1) == targets).sum())
-        self.images += len(targets)
+        self.correct += correct
+        self.images += images
 
 
 def make_update(
@@ -152,7 +160,7 @@ def make_update(
 ) -> tuple[Float[Tensor, "B K"], float]:
     """One update of the weights; the logits before it, and the batch's mean loss."""
     with autocast(precision, batch.device):
-        logits = state.model(batch).float()
+        logits = (state.replica or state.model)(batch).float()
     value = loss(logits, targets)
     state.optimizer.forget_gradients()
     value.backward()  # type: ignore[no-untyped-call]
@@ -173,14 +181,16 @@ def _require_finite(loss: float, update: int, per_epoch: int, learning_rate: flo
 
 @torch.no_grad()
 def measure(
-    model: nn.Module, pixels: Images, labels: Int64[Tensor, " M"], batch_size: int = 500
+    model: nn.Module, pixels: Images, labels: Int64[Tensor, " M"], batch_size: int = 500, workers: Workers = ALONE
 ) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy in eval mode."""
+    """Mean cross-entropy and accuracy in eval mode; each image is looked at by one of the workers."""
     model.eval()
     total_loss, correct = 0.0, 0
-    for batch, targets in zip(in_order(pixels, batch_size), torch.split(labels, batch_size), strict=True):
+    batches = enumerate(zip(in_order(pixels, batch_size), torch.split(labels, batch_size), strict=True))
+    for batch, targets in (each for number, each in batches if workers.is_mine(number)):
         logits = model(batch)
         # Sum over images, divide once: a mean of batch means gives the short last batch too much weight.
         total_loss += float(F.cross_entropy(logits, targets, reduction="sum"))
         correct += int((logits.argmax(dim=1) == targets).sum())
-    return total_loss / len(labels), correct / len(labels)
+    all_loss, all_correct = workers.total(total_loss, correct)
+    return all_loss / len(labels), all_correct / len(labels)

@@ -6,6 +6,7 @@ Everything named here is a plain function of the room it is imported from; the o
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ from foveal.models.own import Own
 from foveal.report.progress import progress_bar
 from foveal.run import Run
 from foveal.storage import remove_folder
-from foveal.training.checkpoint import Checkpoint
+from foveal.training.checkpoint import Checkpoint, share
+from foveal.training.distributed import ALONE, Workers, first_one_first, joined_workers
 from foveal.training.fit import Record, TrainState, fit, measure
 from foveal.training.optim import balanced_weights, make_loss, make_optimizer
 from foveal.training.schedule import make_schedule
@@ -71,20 +73,24 @@ def train(
     On Ctrl-C, SIGTERM or a TrainingError the best weights so far are kept as a Classifier, and the exception goes on.
     """
     begin = time.perf_counter()
-    with locked(run.folder):
-        set_threads(config.threads)
-        device = choose_device(config.device)
-        prepared = prepare(config, source, own)
-        state = make_state(prepared, device)
+    set_threads(config.threads)
+    device = choose_device(config.device)
+    with locked(run.folder), joined_workers(device) as workers:
+        with first_one_first(workers):
+            prepared = prepare(config, source, own)
+        checkpoint = share(checkpoint, workers)
+        state = make_state(prepared, device, workers)
         if checkpoint is None:
             progress = record_beginning(run, prepared)
         else:
             progress = record_going_on(run, prepared, state, checkpoint, allow_difference=allow_difference)
         before = state.seconds
         prepared, budget = fit_to_budget(prepared, run, device, begin)
-        records = within_budget(start_fit, state, prepared, run, device, budget)
-        outcome = learn(records, state, prepared, run, device, progress)
-
+        start = partial(start_fit, workers=workers)
+        records = within_budget(start, state, prepared, run, device, budget)
+        outcome = learn(records, state, prepared, run, device, progress, workers)
+        if not workers.place.is_first:
+            return run
         state.model.load_state_dict(outcome.weights)
         card = make_card(outcome, prepared, run, temperature=calibrate(state.model.cpu(), prepared))
         replace_classifier(run.classifier, outcome.weights, card)
@@ -97,7 +103,7 @@ def train(
     return run
 
 
-def make_state(prepared: Prepared, device: torch.device) -> TrainState:
+def make_state(prepared: Prepared, device: torch.device, workers: Workers) -> TrainState:
     """The network, with first weights drawn from the seed, and its optimizer."""
     config = prepared.config
     seed_everything(config.seed)
@@ -110,10 +116,13 @@ def make_state(prepared: Prepared, device: torch.device) -> TrainState:
         weight_decay=config.training.weight_decay,
         epsilon=config.training.epsilon,
     )
-    return TrainState(model, optimizer, config.seed)
+    replica = workers.replicate(model, may_skip_layers=prepared.own is not None)
+    return TrainState(model, optimizer, config.seed, replica)
 
 
-def start_fit(state: TrainState, prepared: Prepared, device: torch.device) -> Iterator[Record]:
+def start_fit(
+    state: TrainState, prepared: Prepared, device: torch.device, workers: Workers = ALONE
+) -> Iterator[Record]:
     """The training as a stream of Records: the settings, spelt out for `fit`."""
     training, plan = prepared.config.training, prepared.plan
     pixels, labels = on_device(prepared.train, device)
@@ -142,6 +151,7 @@ def start_fit(state: TrainState, prepared: Prepared, device: torch.device) -> It
         checkpoint_every=plan.checkpoint_every,
         clip_norm=training.clip_norm,
         precision=training.precision,
+        workers=workers,
     )
 
 
@@ -152,6 +162,7 @@ def learn(
     run: Run,
     device: torch.device,
     progress: Progress,
+    workers: Workers,
 ) -> Outcome:
     """The training itself: the loop is the documentation."""
     plan, patience = prepared.plan, prepared.config.training.patience
@@ -166,9 +177,10 @@ def learn(
                 run.append_history([asdict(record)])
                 show(record)
                 progress = advance(progress, record, state)
-                if is_checkpoint_due(progress, state, plan.checkpoint_every) or is_stop_asked():
+                is_stopping = workers.agree(is_stop_asked())
+                if is_stopping or workers.agree(is_checkpoint_due(progress, state, plan.checkpoint_every)):
                     progress = keep_checkpoint(run, progress, state, prepared)
-                if is_stop_asked():
+                if is_stopping:
                     raise KeyboardInterrupt
                 if is_exhausted(progress, patience):
                     run.note(f"stopped early: no gain on validation in {patience} measurements")
@@ -183,7 +195,7 @@ def learn(
     if chosen is None or progress.newest is None:
         raise stopped or TrainingError("the training made no update. Ask for more epochs.")
     last = progress.newest
-    validated = with_validation(chosen, state, prepared, device)
+    validated = with_validation(chosen, state, prepared, device, workers)
     return Outcome(chosen.weights, validated, last.record, sha256_of(last.weights), stopped)
 
 
@@ -193,12 +205,14 @@ def on_device(images: Pixels, device: torch.device) -> tuple[Images, Int64[Tenso
     return pixels, images.labels.to(device)
 
 
-def with_validation(kept: Kept, state: TrainState, prepared: Prepared, device: torch.device) -> Record:
+def with_validation(
+    kept: Kept, state: TrainState, prepared: Prepared, device: torch.device, workers: Workers
+) -> Record:
     """The Record with its validation, measured now where the training stopped before it was."""
     if kept.record.val_accuracy is not None or len(prepared.validation) == 0:
         return kept.record
     state.model.load_state_dict(kept.weights)
-    val_loss, val_accuracy = measure(state.model, *on_device(prepared.validation, device))
+    val_loss, val_accuracy = measure(state.model, *on_device(prepared.validation, device), workers=workers)
     return replace(kept.record, val_loss=val_loss, val_accuracy=val_accuracy)
 
 

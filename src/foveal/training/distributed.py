@@ -1,0 +1,152 @@
+"""Training on several processes and machines, under torchrun. The one file that knows of ranks and of torch.distributed.
+
+Each worker works on its share of every batch; gradients are averaged, so that an update is that of the whole batch. The order
+of the images is the same for any number of workers, and each epoch visits each of them once.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from foveal.errors import TrainingError
+from foveal.launch import Place, place
+from foveal.training.optim import Loss
+
+TIMEOUT = timedelta(
+    minutes=30
+)  # that a worker may be behind the others: the first one decodes the data before they begin
+MIN_SHARE = 2  # images a worker looks at in any batch: BatchNorm has no variance of a single value
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The workers of a training, seen from one of them."""
+
+    place: Place = Place()  # noqa: RUF009 -- frozen
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is only one."""
+        return self.place.workers == 1
+
+    def share(self, chosen: Int64[Tensor, " B"]) -> tuple[Int64[Tensor, " b"], int]:
+        """This worker's images of a batch, and how many of them count: a worker gets two in any case, be it only to keep step."""
+        own = chosen[self.place.rank :: self.place.workers]
+        missing = max(0, MIN_SHARE - len(own)) if not self.is_alone else 0
+        return torch.cat([own, chosen[:missing]]) if missing else own, len(own)
+
+    @property
+    def number(self) -> tuple[int, ...]:
+        """What sets this worker's draws apart from the others', nothing where there are none."""
+        return () if self.is_alone else (self.place.rank,)
+
+    def is_mine(self, number: int) -> bool:
+        """Whether a numbered piece of work is for this worker."""
+        return number % self.place.workers == self.place.rank
+
+    def part_of_mean(self, loss: Loss, count: int, batch: int) -> Loss:
+        """The loss whose gradients, averaged over the workers, are those of the mean over the whole batch.
+
+        `count` of its images are this worker's. Where classes have weights, each worker's images are weighed among
+        themselves.
+        """
+        if self.is_alone:
+            return loss
+        share = count * self.place.workers / batch
+        # Without an image of its own a worker still has to take part in the average.
+        return lambda logits, targets: share * loss(logits[:count], targets[:count]) if count else 0 * logits.sum()
+
+    def mean_and_total(self, loss: float, correct: int) -> tuple[float, int]:
+        """The loss of the whole batch, from the parts of its mean, and the number of images answered rightly in it."""
+        loss, all_correct = self.total(loss, correct)
+        return loss / self.place.workers, int(all_correct)
+
+    def replicate(self, model: nn.Module, *, may_skip_layers: bool) -> nn.Module:
+        """The network, averaging its gradients with all others' whenever they are computed. Everyone gets rank 0's weights."""
+        if self.is_alone:
+            return model
+        device = next(model.parameters()).device
+        return nn.parallel.DistributedDataParallel(
+            model,
+            device_ids=[device.index] if device.type == "cuda" else None,
+            forward_sync_buffers=False,  # batch statistics are each worker's own; `average_statistics` is for what is saved
+            find_unused_parameters=may_skip_layers,
+        )
+
+    def average_statistics(self, model: nn.Module) -> None:
+        """Give every worker the mean of all running statistics."""
+        if self.is_alone:
+            return
+        for buffer in model.buffers():
+            if buffer.is_floating_point():
+                torch.distributed.all_reduce(buffer)
+                buffer /= self.place.workers
+
+    def total(self, *values: float) -> list[float]:
+        """The sums of these numbers over all workers."""
+        if self.is_alone:
+            return list(values)
+        sums = torch.tensor(values, dtype=torch.float64, device=self._device)
+        torch.distributed.all_reduce(sums)
+        return [float(each) for each in sums]
+
+    def agree(self, is_wanted: bool) -> bool:
+        """Whether any worker wants something; all get the same answer."""
+        return self.total(float(is_wanted))[0] > 0
+
+    def broadcast(self, content: bytes) -> bytes:
+        """Rank 0's bytes, for everyone."""
+        if self.is_alone:
+            return content
+        size = torch.tensor([len(content)], device=self._device)
+        torch.distributed.broadcast(size, src=0)
+        held = torch.zeros(int(size), dtype=torch.uint8, device=self._device)
+        if self.place.is_first and content:
+            held.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+        torch.distributed.broadcast(held, src=0)
+        return held.cpu().numpy().tobytes()
+
+    @property
+    def _device(self) -> torch.device:
+        is_gpu = torch.distributed.get_backend() == "nccl"
+        return torch.device("cuda", torch.cuda.current_device()) if is_gpu else torch.device("cpu")
+
+
+ALONE = Workers()
+
+
+@contextmanager
+def joined_workers(device: torch.device) -> Iterator[Workers]:
+    """Meet the other workers that torchrun started, if it did; part from them at the end. Raises TrainingError."""
+    here = place()
+    if here.workers == 1:
+        yield ALONE
+        return
+    try:
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
+    except (RuntimeError, ValueError) as error:
+        raise TrainingError(
+            f"worker {here.rank} of {here.workers} could not meet the others: {str(error).splitlines()[0]} Start all of them "
+            "with torchrun, and let the machines reach each other at its --rdzv-endpoint."
+        ) from error
+    try:
+        yield Workers(here)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def first_one_first(workers: Workers) -> Iterator[None]:
+    """Rank 0 of each machine goes through before the others: what it puts into a cache, they find there."""
+    is_first = workers.place.local_rank == 0
+    if not workers.is_alone and not is_first:
+        torch.distributed.barrier()
+    yield
+    if not workers.is_alone and is_first:
+        torch.distributed.barrier()

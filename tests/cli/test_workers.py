@@ -1,0 +1,126 @@
+"""Several workers in real processes, under PyTorch's own launcher."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+PLAIN = ("--model", "twoconv-same", "--seed", "3", "--set", "augment.shift=0", "--set", "training.batch_size=20")
+
+
+def torchrun(data: Path, cwd: Path, workers: int, out: str, *said: str, restarts: int = 0) -> subprocess.Popen[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"]
+    command = [
+        *launcher,
+        f"--max-restarts={restarts}",
+        "-m",
+        "foveal",
+        "train",
+        str(data),
+        "--out",
+        out,
+        "--json",
+        *said,
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def summary_of(process: subprocess.Popen[str]) -> dict[str, object]:
+    stdout, stderr = process.communicate(timeout=240)
+    assert process.returncode == 0, stderr
+    assert stdout.count("\n") == 1, "one object, by the first worker alone"
+    answer: dict[str, object] = json.loads(stdout)
+    return answer
+
+
+def children_of(process: int) -> list[int]:
+    """The processes that this one has started (Linux)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            number, _, rest = path.read_text().partition(" (")
+            if int(rest.rpartition(") ")[2].split()[1]) == process:
+                found.append(int(number))
+    return sorted(found)
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    return load_file(run / "classifier" / "weights.safetensors")
+
+
+@pytest.fixture(scope="module")
+def runs(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The same training by 1, 2 and 4 workers: a network whose images do not look at each other, in 32 bits."""
+    folder = tmp_path_factory.mktemp("workers")
+    for count in (1, 2, 4):
+        said = (*PLAIN, "--epochs", "3", "--set", "training.precision=float32")
+        summary_of(torchrun(digits_folder, folder, count, str(count), *said))
+    return {count: folder / str(count) for count in (1, 2, 4)}
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_more_workers_come_to_the_same_weights_up_to_rounding(count: int, runs: dict[int, Path]) -> None:
+    alone, together = weights(runs[1]), weights(runs[count])
+    assert alone.keys() == together.keys()
+    for name, values in alone.items():
+        np.testing.assert_allclose(together[name], values, rtol=0.02, atol=2e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_losses_and_accuracies_count_every_image_once(count: int, runs: dict[int, Path]) -> None:
+    alone, together = (
+        [json.loads(line) for line in (runs[number] / "history.jsonl").read_text().splitlines()]
+        for number in (1, count)
+    )
+    assert [record["update"] for record in together] == [record["update"] for record in alone]
+    for ours, theirs in zip(together, alone, strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-2)
+        assert ours["accuracy"] == pytest.approx(theirs["accuracy"], abs=0.011)
+        if theirs["val_loss"] is not None:
+            assert ours["val_loss"] == pytest.approx(theirs["val_loss"], rel=1e-2)
+
+
+def test_the_first_worker_writes_what_a_run_alone_would_write(runs: dict[int, Path]) -> None:
+    names = [{path.relative_to(run) for path in run.rglob("*")} for run in runs.values()]
+    assert names[0] == names[1] == names[2]
+
+
+def test_a_worker_that_is_killed_is_started_again_and_the_weights_are_those_of_a_run_that_went_well(
+    digits_folder: Path, tmp_path: Path
+) -> None:
+    said = ("--model", "lenet-dropout2d", "--seed", "1", "--epochs", "30", "--checkpoint-every", "20")
+    summary_of(torchrun(digits_folder, tmp_path, 2, "whole", *said))
+    process = torchrun(digits_folder, tmp_path, 2, "run", *said, restarts=3)
+    deadline = time.monotonic() + 120
+    while not any((tmp_path / "run").glob("checkpoint/[0-9]*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(children_of(process.pid)[-1], signal.SIGKILL)
+    assert summary_of(process)["stopped"] is False
+    assert "goes on from update" in (tmp_path / "run" / "notes.txt").read_text()
+    ours, theirs = weights(tmp_path / "run"), weights(tmp_path / "whole")
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_workers_without_a_named_folder_are_refused(digits_folder: Path, tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*launcher, "-m", "foveal", "train", str(digits_folder)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert "several workers need one run folder" in done.stderr
+    assert not (tmp_path / "runs").exists()
