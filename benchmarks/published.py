@@ -5,8 +5,8 @@ operation by operation. Real torchvision 0.28 cost 215 us an image on the refere
 this file cannot repeat); the stand-in's cost is measured in every run (1,000 images, inside the timed process) and
 printed. Both sides run with OMP_WAIT_POLICY=PASSIVE. Shortened runs (--limit, other --epochs) are not gathered.
 
-    python benchmarks/published.py                       1 published run and 5 of ours in turn, then the table
-    python benchmarks/published.py --seeds 1 --published-seeds 0 --seed 3     one run, added to the gathered file
+    python benchmarks/published.py                       1 published run and 5 of each preset in turn, then the table
+    python benchmarks/published.py --presets best --seeds 1 --published-seeds 0 --seed 3     one run, added to the gathered file
     python benchmarks/published.py --summary --write     the gathered file's table, put into docs/results.md
 """
 
@@ -158,18 +158,25 @@ def measure_published(seed: int, options: argparse.Namespace) -> Line:
     return {"seconds": seconds} | line
 
 
-def measure_ours(seed: int, options: argparse.Namespace) -> Line:
-    """One run of ours: `train` with its pictures is timed; `evaluate` is timed apart, and opens the test split."""
+def measure_ours(preset: str, seed: int) -> Line:
+    """One run of a preset: `train` with its pictures is timed; `evaluate` is timed apart, and opens the test split."""
     with tempfile.TemporaryDirectory(prefix="foveal-published-") as folder:
         run = str(Path(folder) / f"run-{seed}")
-        seconds, trained = timed("-m", "foveal", "train", "--json", "--seed", str(seed), "--out", run)
+        seconds, trained = timed(
+            "-m", "foveal", "train", "--preset", preset, "--json", "--seed", str(seed), "--out", run
+        )
         evaluate_seconds, evaluated = timed("-m", "foveal", "evaluate", run, "--json")
     kept = {key: trained.get(key) for key in ("model", "epochs", "train_seconds", "images_per_second", "val_accuracy")}
     kept |= {key: evaluated[key] for key in ("accuracy", "accuracy_interval", "n", "test_opened")}
     return {"seconds": seconds, "evaluate_seconds": evaluate_seconds} | kept
 
 
-MEASURES = {"published": measure_published, "ours": measure_ours}
+PRESETS = ("fast", "balanced", "best")
+
+
+def measure_side(side: str, seed: int, options: argparse.Namespace) -> Line:
+    """One run of the published side or of a preset."""
+    return measure_published(seed, options) if side == "published" else measure_ours(side, seed)
 
 
 def git(*arguments: str) -> str:
@@ -191,10 +198,10 @@ def stamp() -> Line:
 
 def measure(options: argparse.Namespace) -> None:
     """Run both sides in turn, spread evenly so that drifts are shared; each run is printed and, if whole, appended."""
-    counts = {"published": options.published_seeds, "ours": options.seeds}
+    counts = {"published": options.published_seeds, **dict.fromkeys(options.presets, options.seeds)}
     turns = [(index / count, side, options.seed + index) for side, count in counts.items() for index in range(count)]
     for _, side, seed in sorted(turns, key=lambda turn: turn[0]):  # stable: published goes first on a tie
-        line = json.dumps({"side": side, "seed": seed, **MEASURES[side](seed, options), **stamp()})
+        line = json.dumps({"side": side, "seed": seed, **measure_side(side, seed, options), **stamp()})
         print(line, flush=True)
         if options.limit is None and options.epochs == PUBLISHED_EPOCHS:
             options.results.parent.mkdir(parents=True, exist_ok=True)
@@ -202,36 +209,39 @@ def measure(options: argparse.Namespace) -> None:
                 results.write(line + "\n")
 
 
-def row(side: str, lines: list[Line]) -> str:
+def row(side: str, lines: list[Line], base: list[Line]) -> str:
     """One side's row of the table."""
-    seconds, accuracies = [line["seconds"] for line in lines], [100 * line["accuracy"] for line in lines]
+    median = statistics.median
+    seconds, accuracies = [line["train_seconds"] for line in lines], [100 * line["accuracy"] for line in lines]
     deviation = f"{statistics.stdev(accuracies):.3f}" if len(lines) > 1 else "unknown"
-    cells = [side, f"{len(lines)} ({len({line['seed'] for line in lines})})", f"{statistics.median(seconds):.1f}"]
+    cells = [side, f"{len(lines)} ({len({line['seed'] for line in lines})})", f"{median(seconds):.1f}"]
     cells += [f"{min(seconds):.1f} - {max(seconds):.1f}", f"{statistics.mean(accuracies):.3f} %", deviation]
+    cells += [
+        f"{median(line[key] for line in base) / median(line[key] for line in lines):.1f}" if base else "unknown"
+        for key in ("train_seconds", "seconds")
+    ]
     return f"| {' | '.join(cells)} |"
 
 
-def ratio(theirs: list[Line], ours: list[Line]) -> str:
-    """The ratio with its n, and what a reader must know to judge it."""
-    if not (theirs and ours):
-        return "No ratio: only one side was measured."
-    median, base = statistics.median, statistics.median(line["seconds"] for line in theirs)
-    few = f"Only {len(theirs)} published run(s) were measured: the spread of that side is hardly known."
-    return f"""**Published / ours, median seconds: {base / median(line["seconds"] for line in ours):.1f}**
-(n = {len(theirs)} published, {len(ours)} ours). The published seconds contain its test, ours do not contain `evaluate`;
-with it the ratio is {base / median(line["seconds"] + line["evaluate_seconds"] for line in ours):.1f}.
-The stand-in for torchvision cost {median(line["us_per_image"] for line in theirs):.0f} us an image;
-real torchvision 0.28 cost 215 us on the reference machine (not used in the ratio).
-Commits measured: {", ".join(sorted({line["commit"] for line in ours}))}. {few if len(theirs) <= 2 else ""}""".rstrip()
-
-
 def table(machine: str, lines: list[Line]) -> str:
-    """One machine's Markdown table, with the ratio under it."""
-    sides = {side: [line for line in lines if line["side"] == side] for side in MEASURES}
-    head = "| side | n (seeds) | median seconds | min - max | mean test accuracy | standard deviation, points |"
-    rows = [row(side, found) for side, found in sides.items() if found]
-    end = ratio(sides["published"], sides["ours"])
-    return "\n".join([f"Machine: {machine}.", "", head, "|---|---|---|---|---|---|", *rows, "", end])
+    """One machine's Markdown table, and what a reader must know to judge it."""
+    sides = {side: [line for line in lines if line["side"] == side] for side in dict.fromkeys(x["side"] for x in lines)}
+    theirs = sides.get("published", [])
+    head = (
+        "| side | n (seeds) | median training seconds | min - max | mean test accuracy | standard deviation, points "
+        "| published / side, training seconds | the same, whole processes |"
+    )
+    rows = [row(side, found, theirs) for side, found in sides.items()]
+    commits = sorted({line["commit"] for line in lines if line["side"] != "published"})
+    few = f" Only {len(theirs)} published run(s): the spread of that side is hardly known." if len(theirs) <= 2 else ""
+    cost = [f"{line['us_per_image']:.0f}" for line in theirs]
+    end = (
+        "Training seconds are `train_seconds` for a preset and the four epochs for the published loop. Of the whole processes "
+        "the published one contains its test, ours do not contain `evaluate`.\n"
+        f"The stand-in for torchvision cost {', '.join(cost) or 'an unknown number of'} us an image. "
+        f"Commits measured: {', '.join(commits)}.{few}"
+    )
+    return "\n".join([f"Machine: {machine}.", "", head, "|---|---|---|---|---|---|---|---|", *rows, "", end])
 
 
 def summary(results: Path) -> str:
@@ -258,7 +268,8 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
-    add("--seeds", type=int, default=5, help="runs of foveal (default 5)")
+    add("--presets", nargs="*", choices=PRESETS, default=PRESETS, help="of foveal (default: all three)")
+    add("--seeds", type=int, default=5, help="runs of each preset (default 5)")
     add("--published-seeds", type=int, default=1, help="runs of the published loop (default 1)")
     add("--seed", type=int, default=0, help="the first seed of either side (default 0)")
     add("--epochs", type=int, default=PUBLISHED_EPOCHS, help="epochs of the published loop (default 4)")

@@ -37,7 +37,11 @@ COMPACT_ON: dict[str, dict[str, Settings]] = {
     "mnist": {
         "fast": merge(_DIGITS, {"training": {"epochs": 0.55, "validate_every": 0.55}}),
         "balanced": merge(_DIGITS, {"training": {"epochs": 1.1, "validate_every": 0.55}}),
-        "best": {"model": {"border": 4, "width": 1.5}, "augment": {"shift": 1}},
+        "best": {
+            "model": {"border": 4, "width": 2.0},
+            "training": {"batch_size": 128, "learning_rate": 0.02, "weight_decay": 0.02, "warmup": 0.2, "epochs": 7.3},
+            "augment": {"shift": 1, "rotate": 10.0, "scale": 0.1, "shear": 5.0},
+        },
     },
 }
 

@@ -1,13 +1,17 @@
 """A training that was stopped anywhere goes on to the weights of one that never was."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from power_cut import power_cut
+from torch import Tensor, nn
 
 import foveal
 from foveal.run import Run
@@ -198,6 +202,56 @@ def test_with_every_checkpoint_damaged_the_training_begins_again(
     for place in stopped.checkpoints.iterdir():
         (place / "state.json").write_text("{}")
     assert weights_of(foveal.resume(stopped, few(digits))) == weights_of(settled(out=tmp_path / "whole"))
+
+
+def test_a_full_disk_loses_nothing_and_the_sentence_says_how_to_go_on(
+    settled: Quick, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, real, written = settled(out=tmp_path / "whole"), os.fsync, tmp_path / "run" / "checkpoint" / "000000022"
+
+    def refuse(handle: int) -> None:
+        if written.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    sentence = r"No space left on device. Free some space .* To go on from update 22: foveal resume .*run"
+    with pytest.raises(foveal.ArtifactError, match=sentence):
+        settled(out=tmp_path / "run")
+    monkeypatch.setattr(os, "fsync", real)
+    assert weights_of(foveal.resume(tmp_path / "run", few(digits))) == weights_of(whole)
+
+
+class Poisoned(nn.Module):
+    """A network whose gradients are no numbers from its ninth update on, though its loss is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(28 * 28, 10)
+        self.updates = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(images.flatten(1))
+        self.updates += self.training
+        if self.training and self.updates == 9:
+            logits.register_hook(lambda gradient: gradient * float("nan"))
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("every", "sentence"),
+    [(None, r"the loss is nan in epoch 1, batch 10"), (3, r"head.weight holds NaN or infinities after update 9")],
+    ids=["seen in the loss", "seen at a checkpoint"],
+)
+def test_gradients_that_are_no_numbers_leave_the_weights_of_before(
+    every: int | None, sentence: str, quick: Quick, tmp_path: Path
+) -> None:
+    settings = {"training": {"report_every": 3, "checkpoint_every": every} if every else {"report_every": 3}}
+    with pytest.raises(foveal.TrainingError, match=sentence):
+        quick(model=Poisoned(), settings=settings)
+    kept = foveal.load(tmp_path / "run", model=Poisoned())
+    assert np.isfinite(kept.logits(np.zeros((1, 28, 28, 1), np.uint8))).all()
+    assert 0 < int(kept.card.provenance["update"] or 0) < 9
 
 
 def cut_and_resume(train: Quick, folder: Path, fatal: int, data: Any, loses_renames: bool) -> Run | None:
