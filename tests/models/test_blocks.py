@@ -8,7 +8,16 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from foveal.models.blocks import MedianPool2d, Normalise, SumPool2d
+from foveal.models.blocks import (
+    Add,
+    LayerNorm2d,
+    LayerScale,
+    MedianPool2d,
+    Normalise,
+    PaddedShortcut,
+    Scale,
+    SumPool2d,
+)
 
 WINDOWS = [(2, 2, 0), (3, 3, 0), (3, 1, 1), (3, 2, 1), (2, 1, 1), (4, 2, 0), (5, 3, 2), (1, 1, 0)]
 
@@ -147,3 +156,60 @@ def test_mean_and_std_are_saved_with_the_weights_and_never_trained() -> None:
     assert sorted(layer.state_dict()) == ["mean", "std"]
     assert list(layer.parameters()) == []
     assert repr(layer) == "Normalise(border=3, channels=3)"
+
+
+# Networks with branches
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_padded_shortcut_keeps_every_stride_th_pixel_and_adds_channels_of_zeros(stride: int) -> None:
+    x = feature_maps()
+    y = PaddedShortcut(3, 5, stride)(x)
+    np.testing.assert_array_equal(y[:, :3].numpy(), x.numpy()[:, :, ::stride, ::stride])
+    assert y.shape[1] == 5
+    assert not y[:, 3:].any()
+    assert list(PaddedShortcut(3, 5, stride).parameters()) == []
+
+
+def test_a_padded_shortcut_has_the_size_of_the_3x3_convolution_that_it_goes_around() -> None:
+    for height, width in [(9, 8), (7, 7), (1, 2)]:
+        x = feature_maps(height, width)
+        assert PaddedShortcut(3, 6, 2)(x).shape == torch.nn.Conv2d(3, 6, 3, stride=2, padding=1)(x).shape
+
+
+def test_layer_norm_2d_gives_the_channels_of_each_pixel_mean_zero_and_variance_one() -> None:
+    x, layer = feature_maps(), LayerNorm2d(3)
+    values = x.double().numpy()
+    expected = (values - values.mean(axis=1, keepdims=True)) / np.sqrt(values.var(axis=1, keepdims=True) + 1e-6)
+    np.testing.assert_allclose(layer(x).detach().numpy(), expected, atol=1e-5)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([2.0, 0.0, -1.0]))
+        layer.bias.copy_(torch.tensor([0.0, 5.0, 1.0]))
+    scaled = expected * np.array([2.0, 0.0, -1.0]).reshape(1, 3, 1, 1) + np.array([0.0, 5.0, 1.0]).reshape(1, 3, 1, 1)
+    np.testing.assert_allclose(layer(x).detach().numpy(), scaled, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [LayerNorm2d(3), LayerScale(3), PaddedShortcut(3, 6, 2), Scale(2.0)])
+def test_images_whose_channels_lie_together_stay_so(layer: torch.nn.Module) -> None:
+    x = feature_maps().contiguous(memory_format=torch.channels_last)
+    assert layer(x).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_layer_scale_has_one_factor_a_channel_and_starts_near_zero() -> None:
+    x, layer = feature_maps(), LayerScale(3)
+    np.testing.assert_allclose(layer(x).detach().numpy(), 1e-6 * x.numpy(), rtol=1e-5)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([1.0, 0.0, -2.0]))
+    np.testing.assert_allclose(layer(x).detach().numpy(), x.numpy() * np.array([1, 0, -2.0]).reshape(1, 3, 1, 1))
+
+
+def test_branches_are_added_and_values_are_scaled() -> None:
+    x, y = feature_maps(), feature_maps().flip(0)
+    np.testing.assert_array_equal(Add()(x, y).numpy(), x.numpy() + y.numpy())
+    np.testing.assert_array_equal(Scale(0.25)(x).numpy(), x.numpy() / 4)
+    np.testing.assert_array_equal(Scale(0.25)(x[:, :, 0, 0]).numpy(), x.numpy()[:, :, 0, 0] / 4)
+
+
+def test_the_settings_of_a_block_are_printed() -> None:
+    assert repr(PaddedShortcut(16, 32, 2)) == "PaddedShortcut(16, 32, stride=2)"
+    assert repr(Scale(0.5)) == "Scale(factor=0.5)"

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from foveal.config import ArchSpec
 from foveal.errors import ConfigError
-from foveal.models.blocks import MedianPool2d, SumPool2d
+from foveal.models.blocks import Add, MedianPool2d, SumPool2d
 from foveal.models.catalog import ARCHITECTURES, build_model
 from foveal.models.ledger import ledger
 from foveal.models.shapes import Ledger, Shape
@@ -143,6 +143,78 @@ def test_what_a_value_sees_after_a_function_in_forward_is_not_told() -> None:
     ]
 
 
+class Meets(nn.Module):
+    """Two branches that leave the same feature map and meet again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 1, 3, padding=1)
+        self.near = nn.Conv2d(1, 1, 3, stride=2, padding=1)
+        self.far = nn.Conv2d(1, 1, 3, stride=2, padding=3, dilation=3)
+        self.add = Add()
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 10))
+
+    def features(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        return self.add(self.near(x), self.far(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+
+def test_branches_are_followed_from_where_they_part_to_where_they_meet() -> None:
+    rows = ledger(Meets(), (1, 48, 48), 10).layers[:4]
+    assert [(row.name, row.formula.rpartition(" = ")[2], row.inputs) for row in rows] == [
+        ("stem", "48", (-1,)),
+        ("near", "24", (0,)),
+        ("far", "24", (0,)),
+        ("add", "near + far", (1, 2)),
+    ]
+    assert [row.multiply_adds for row in rows] == [48 * 48 * 9, 24 * 24 * 9, 24 * 24 * 9, 0]
+
+
+def test_where_branches_meet_the_longer_receptive_field_counts_as_the_gradient_says() -> None:
+    network = Meets().double()
+    for parameter in network.parameters():
+        nn.init.ones_(parameter)
+    pixels = torch.ones(1, 1, 48, 48, dtype=torch.float64, requires_grad=True)
+    network.features(pixels)[0, 0, 12, 12].backward()
+    assert pixels.grad is not None
+    rows = pixels.grad[0, 0].abs().sum(dim=1).nonzero().flatten()
+    seen = [row.receptive_field for row in ledger(Meets(), (1, 48, 48), 10).layers[:4]]
+    assert seen == [3, 3 + 2, 3 + 2 * 3, int(rows.max() - rows.min()) + 1]
+
+
+def test_what_is_seen_after_branches_of_different_strides_is_not_told() -> None:
+    class Squeezed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.halves, self.thirds = nn.AvgPool2d(2, 2), nn.AvgPool2d(3, 3, padding=1)
+            self.add = Add()
+            self.head = nn.Sequential(nn.Flatten(), nn.Linear(4, 10))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.add(self.halves(x), self.thirds(x)))
+
+    rows = ledger(Squeezed(), (1, 4, 4), 10).layers
+    assert [(row.name, row.receptive_field) for row in rows[:3]] == [("halves", 2), ("thirds", 3), ("add", None)]
+
+
+def test_a_shortcut_that_starts_at_the_image_says_so() -> None:
+    class Keeps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.around, self.add = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 1), Add()
+            self.head = nn.Sequential(nn.Flatten(), nn.Linear(16, 10))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.add(self.conv(x), self.around(x)))
+
+    rows = ledger(Keeps(), (1, 4, 4), 10).layers
+    assert [row.inputs for row in rows[:3]] == [(-1,), (-1,), (0, 1)]
+    assert rows[2].receptive_field == 3
+
+
 def test_a_flatten_in_forward_has_its_own_row() -> None:
     class Views(nn.Module):
         def __init__(self) -> None:
@@ -217,13 +289,13 @@ def test_a_part_that_was_frozen_in_eval_mode_stays_so() -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_mermaid_holds_each_layer_once_and_an_arrow_between_each_two(name: str) -> None:
+def test_mermaid_holds_each_layer_once_and_an_arrow_for_each_input(name: str) -> None:
     book = ledger(catalog_model(name), (1, 28, 28), 10)
     chart = book.mermaid()
     assert chart.startswith("graph LR\n")
     for row in book.layers:
         assert chart.count(f'["{row.name}<br/>') == 1
-    assert chart.count(" --> ") == len(book.layers)
+    assert chart.count(" --> ") == sum(len(row.inputs) for row in book.layers)
     assert chart.splitlines()[-1].split(" --> ")[-1] == f"l{len(book.layers) - 1}"
 
 

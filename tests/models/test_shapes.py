@@ -192,8 +192,8 @@ def test_a_shape_is_written_with_x() -> None:
 
 
 ROWS = (
-    LayerRow("conv1", "conv", 3, 1, 0, "a formula", (4, 26, 26), 40, 24_336, 3),
-    LayerRow("tall", "conv", [3, 1], 1, [1, 0], "another", (4, 26, 26), 52, 32_448, None),
+    LayerRow("conv1", "conv", 3, 1, 0, "a formula", (4, 26, 26), 40, 24_336, 3, (-1,)),
+    LayerRow("tall", "conv", [3, 1], 1, [1, 0], "another", (4, 26, 26), 52, 32_448, None, (0,)),
 )
 
 
@@ -213,6 +213,7 @@ def test_the_ledger_adds_up_the_work_of_its_layers_and_survives_json() -> None:
         "parameters": 52,
         "multiply_adds": 32_448,
         "receptive_field": None,
+        "inputs": [0],
     }
 
 
@@ -223,6 +224,20 @@ def test_mermaid_draws_each_layer_once_and_one_chain_of_arrows() -> None:
         '    l0["conv1<br/>conv 3x3<br/>4x26x26"]',
         '    l1["tall<br/>conv<br/>4x26x26"]',
         "    input --> l0 --> l1",
+    ]
+
+
+def test_mermaid_draws_a_chain_for_each_branch() -> None:
+    rows = (
+        *ROWS,
+        LayerRow("around", "identity", None, None, None, "same shape", (4, 26, 26), 0, 0, 3, (0,)),
+        LayerRow("add", "add", None, None, None, "tall + around", (4, 26, 26), 0, 0, None, (1, 2)),
+    )
+    assert Ledger((1, 28, 28), rows, 92).mermaid().splitlines()[-4:] == [
+        "    input --> l0 --> l1",
+        "    l0 --> l2",
+        "    l1 --> l3",
+        "    l2 --> l3",
     ]
 
 

@@ -1,4 +1,7 @@
-"""Layers that PyTorch does not have: the first layer of every network, and sum and median pooling."""
+"""Layers that PyTorch does not have: the first layer of every network, poolings, and what networks with branches need.
+
+Whatever a network of ours does to its values is a layer, so that the ledger and the feature maps show all of it.
+"""
 
 from collections.abc import Sequence
 
@@ -74,3 +77,71 @@ class MedianPool2d(nn.Module):
         ordered = windows.flatten(4).sort(dim=4).values  # (N, D, h, w, kernel_size^2)
         middle = ordered.shape[4] // 2
         return ordered[..., middle] if ordered.shape[4] % 2 else ordered[..., middle - 1 : middle + 1].mean(dim=4)
+
+
+class Add(nn.Module):
+    """The sum of two branches: what a block learnt, and what went around it."""
+
+    def forward(
+        self, residual: Float[Tensor, "N D H W"], shortcut: Float[Tensor, "N D H W"]
+    ) -> Float[Tensor, "N D H W"]:
+        return residual + shortcut
+
+
+class PaddedShortcut(nn.Module):
+    """The shortcut without parameters: every `stride`-th pixel, and zeros in the channels that are new.
+
+    Source: He et al. 2016, arXiv:1512.03385, section 3.3, option A.
+    """
+
+    kernel_size, padding = 1, 0
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N D h w"]:
+        # Padded as (N, h, w, C): of (N, C, h, w) with an odd height, PyTorch would lose the channels_last layout.
+        kept = x[:, :, :: self.stride, :: self.stride].permute(0, 2, 3, 1)
+        return F.pad(kept, (0, self.out_channels - self.in_channels)).permute(0, 3, 1, 2)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_channels}, {self.out_channels}, stride={self.stride}"
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation of the channels of each pixel by themselves. Source: Liu et al. 2022, arXiv:2201.03545, section 2.6."""
+
+    def __init__(self, num_features: int, epsilon: float = 1e-6) -> None:
+        super().__init__(num_features, eps=epsilon)
+        self.num_features = num_features
+
+    def forward(self, x: Float[Tensor, "N D H W"]) -> Float[Tensor, "N D H W"]:
+        pixels = x.permute(0, 2, 3, 1)  # (N, H, W, D), which channels_last memory holds already
+        return F.layer_norm(pixels, self.normalized_shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+
+
+class LayerScale(nn.Module):
+    """A learnt factor for each channel, near zero at first. Source: Touvron et al. 2021, arXiv:2103.17239, section 2."""
+
+    def __init__(self, num_features: int, initial: float = 1e-6) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.weight = nn.Parameter(torch.full((num_features,), initial))
+
+    def forward(self, x: Float[Tensor, "N D H W"]) -> Float[Tensor, "N D H W"]:
+        return x * self.weight.view(1, -1, 1, 1)
+
+
+class Scale(nn.Module):
+    """A fixed factor for all values."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Float[Tensor, "N *D"]) -> Float[Tensor, "N *D"]:
+        return x * self.factor
+
+    def extra_repr(self) -> str:
+        return f"factor={self.factor:g}"

@@ -1,11 +1,14 @@
 """Walks a real forward pass, layer by layer, and writes the ledger of its shapes.
 
 Each layer's output shape is worked out by formula before the layer runs and checked against what came out;
-a layer that does not fit is named before PyTorch fails on it.
+a layer that does not fit is named before PyTorch fails on it. A layer's inputs are found again by the tensors
+themselves, so that branches are followed.
 """
 
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
+from weakref import ReferenceType, ref
 
 import torch
 from torch import Tensor, nn
@@ -14,37 +17,53 @@ from foveal.errors import ConfigError
 from foveal.models.shapes import Formula, LayerRow, Ledger, Shape, formula_of, show
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where a tensor of the forward pass came from, and what one of its values sees."""
+
+    row: int  # -1 is the image
+    shape: Shape
+    receptive_field: int | None
+    jump: int  # how many input pixels lie between two neighbours of the feature map
+
+
 class _Walk:
     """What is known between two layers of the forward pass."""
 
-    def __init__(self, input_shape: Shape) -> None:
+    def __init__(self, images: Tensor) -> None:
         self.rows: list[LayerRow] = []
-        self.input_shape = input_shape
-        self.shape = input_shape
-        self.tensor: Tensor | None = None
-        self.receptive_field: int | None = 1
-        self.jump = 1  # how many input pixels lie between two neighbours of the present feature map
+        self.input_shape: Shape = tuple(images.shape[1:])
+        self.last = _Source(-1, self.input_shape, 1, 1)
+        # By id; the reference tells whether it is still that tensor. A tensor is not kept: large images have large maps.
+        self.known: dict[int, tuple[ReferenceType[Tensor], _Source]] = {id(images): (ref(images), self.last)}
+        self.inputs: list[_Source] = []
         self.formula: Formula | None = None
         self.counted: set[int] = set()
 
-    def enter(self, name: str, module: nn.Module, x: Tensor) -> None:
+    def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self.inputs = [self._source_of(x) for x in inputs if isinstance(x, Tensor)] or [self.last]
+        self.formula = formula_of(module, name, self.inputs[0].shape)
+
+    def _source_of(self, x: Tensor) -> _Source:
+        reference, source = self.known.get(id(x), (None, self.last))
+        if reference is not None and reference() is x:
+            return source
         shape = tuple(x.shape[1:])
-        if shape != self.shape:
+        if shape != self.last.shape:
             self._note_function(shape)
-        elif self.tensor is not None and x is not self.tensor:
-            self.receptive_field = None  # something in `forward` that is no layer: what it sees cannot be told
-        self.formula = formula_of(module, name, shape)
+        elif self.rows:
+            return replace(self.last, receptive_field=None)  # by something in `forward` that is no layer
+        return self.last
 
     def _note_function(self, shape: Shape) -> None:
-        is_flat = shape == (prod(self.shape),)
-        text = (
-            f"{'*'.join(map(str, self.shape))} = {prod(shape)}" if is_flat else f"{show(self.shape)} -> {show(shape)}"
-        )
-        field = self.receptive_field if is_flat else None
+        before = self.last
+        is_flat = shape == (prod(before.shape),)
+        factors = "*".join(map(str, before.shape))
+        text = f"{factors} = {prod(shape)}" if is_flat else f"{show(before.shape)} -> {show(shape)}"
+        field = before.receptive_field if is_flat else None
         kind = "flatten" if is_flat else "function"
-        self.rows.append(LayerRow("(in forward)", kind, None, None, None, text, shape, 0, 0, field))
-        self.receptive_field = field
-        self.shape = shape
+        self.last = _Source(len(self.rows), shape, field, before.jump)
+        self.rows.append(LayerRow("(in forward)", kind, None, None, None, text, shape, 0, 0, field, (before.row,)))
 
     def leave(self, name: str, module: nn.Module, y: Any) -> None:
         if not isinstance(y, Tensor):  # a recurrent layer, attention, a pool with return_indices: (output, ...)
@@ -53,8 +72,12 @@ class _Walk:
         assert formula is not None
         # What came out is the truth; PyTorch allows more than the formulas know (ceil_mode, Flatten(2), padding="same").
         is_by_formula = bool(formula.text) and formula.output_shape == shape
-        text = formula.text if is_by_formula else f"{show(self.shape)} -> {show(shape)}"
-        self._see_further(formula, module)
+        text = formula.text if is_by_formula else f"{show(self.inputs[0].shape)} -> {show(shape)}"
+        if formula.kind == "add":
+            text = " + ".join(self._called(source) for source in self.inputs)
+        field, jump = self._see_further(formula, module)
+        self.last = _Source(len(self.rows), shape, field, jump)
+        self.known[id(y)] = (ref(y), self.last)
         self.rows.append(
             LayerRow(
                 name,
@@ -66,25 +89,31 @@ class _Walk:
                 shape,
                 self._parameters(module),
                 formula.multiply_adds,
-                self.receptive_field,
+                field,
+                tuple(source.row for source in self.inputs),
             )
         )
-        self.tensor, self.shape = y, shape
 
-    def _see_further(self, formula: Formula, module: nn.Module) -> None:
-        if self.receptive_field is None:
-            return
+    def _see_further(self, formula: Formula, module: nn.Module) -> tuple[int | None, int]:
+        """The receptive field and the jump after a layer. Where branches meet, what one sees holds what the others see."""
+        jump, fields = self.inputs[0].jump, [source.receptive_field for source in self.inputs]
+        known = [field for field in fields if field is not None]
+        if len(known) < len(fields) or {source.jump for source in self.inputs} != {jump}:
+            return None, jump
         if formula.kind == "linear" and len(formula.output_shape) != 1:
-            self.receptive_field = None  # over the last of several axes: what that axis is cannot be told
-        elif formula.kind in ("linear", "global_max_pool", "global_average_pool"):
-            self.receptive_field = max(self.input_shape[1:])
-        elif isinstance(formula.kernel_size, int) and isinstance(formula.stride, int):
+            return None, jump  # over the last of several axes: what that axis is cannot be told
+        if formula.kind in ("linear", "global_max_pool", "global_average_pool"):
+            return max(self.input_shape[1:]), jump
+        if isinstance(formula.kernel_size, int) and isinstance(formula.stride, int):
             dilation: Any = getattr(module, "dilation", 1)
             dilation = dilation[0] if isinstance(dilation, tuple) else dilation
-            self.receptive_field += (formula.kernel_size - 1) * dilation * self.jump
-            self.jump *= formula.stride
-        elif formula.kernel_size is not None or not formula.text:
-            self.receptive_field = None  # windows that are not square, kinds without a formula
+            return max(known) + (formula.kernel_size - 1) * dilation * jump, jump * formula.stride
+        if formula.kernel_size is not None or not formula.text:
+            return None, jump  # windows that are not square, kinds without a formula
+        return max(known), jump
+
+    def _called(self, source: _Source) -> str:
+        return "image" if source.row < 0 else self.rows[source.row].name.rpartition(".")[2]
 
     def _parameters(self, module: nn.Module) -> int:
         fresh = [p for p in module.parameters() if id(p) not in self.counted]
@@ -98,18 +127,19 @@ def ledger(model: nn.Module, input_shape: Shape, num_classes: int) -> Ledger:
     Raises ConfigError, naming the layer and the right `in_features`, when layers do not fit together,
     and when what comes out is not logits (N, num_classes).
     """
-    walk = _Walk(input_shape)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    images = torch.zeros(2, *input_shape, device=device)
+    walk = _Walk(images)
     modes = [(module, module.training) for module in model.modules()]  # a part may be frozen in eval mode
     handles = []
     for name, module in model.named_modules():
         if not list(module.children()):
             short = name.removeprefix("network.") or type(module).__name__
-            handles.append(module.register_forward_pre_hook(lambda m, x, n=short: walk.enter(n, m, x[0])))
+            handles.append(module.register_forward_pre_hook(lambda m, x, n=short: walk.enter(n, m, x)))
             handles.append(module.register_forward_hook(lambda m, _, y, n=short: walk.leave(n, m, y)))
     try:
         with torch.no_grad():
-            device = next((p.device for p in model.parameters()), torch.device("cpu"))
-            logits = model.eval()(torch.zeros(2, *input_shape, device=device))
+            logits = model.eval()(images)
     except ConfigError:
         raise
     except Exception as error:  # a user's forward may fail in any way
@@ -126,8 +156,8 @@ def ledger(model: nn.Module, input_shape: Shape, num_classes: int) -> Ledger:
 def _after(walk: _Walk, problem: str) -> str:
     last = f"after layer {walk.rows[-1].name!r}" if walk.rows else "at the first layer"
     return (
-        f"the network fails on {show(walk.input_shape)} images {last}, where the shape is {show(walk.shape)}: {problem}. "
-        f"A linear layer there needs in_features={prod(walk.shape)}."
+        f"the network fails on {show(walk.input_shape)} images {last}, where the shape is {show(walk.last.shape)}: {problem}. "
+        f"A linear layer there needs in_features={prod(walk.last.shape)}."
     )
 
 

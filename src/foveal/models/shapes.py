@@ -12,7 +12,16 @@ from typing import Any
 from torch import nn
 
 from foveal.errors import ConfigError
-from foveal.models.blocks import MedianPool2d, Normalise, SumPool2d
+from foveal.models.blocks import (
+    Add,
+    LayerNorm2d,
+    LayerScale,
+    MedianPool2d,
+    Normalise,
+    PaddedShortcut,
+    Scale,
+    SumPool2d,
+)
 
 Shape = tuple[int, ...]
 
@@ -57,9 +66,9 @@ def formula_of(module: nn.Module, name: str, shape: Shape) -> Formula:
 
 
 def _same(module: nn.Module, name: str, shape: Shape) -> Formula:
-    kind = {"BatchNorm2d": "batch_norm", "BatchNorm1d": "batch_norm"}.get(
-        type(module).__name__, type(module).__name__.lower()
-    )
+    kinds = {nn.BatchNorm2d: "batch_norm", nn.BatchNorm1d: "batch_norm", nn.LayerNorm: "layer_norm"}
+    kinds |= {LayerNorm2d: "layer_norm", LayerScale: "layer_scale"}
+    kind = kinds.get(type(module), type(module).__name__.lower())
     features = getattr(module, "num_features", None)
     if features is not None and features != shape[0]:
         raise ConfigError(f"layer {name!r} normalises {features} channels, but {shape[0]} come in. Give it {shape[0]}.")
@@ -92,7 +101,7 @@ def _distinct(sizes: Shape, results: Shape) -> list[tuple[int, int]]:
 
 
 def _window(module: Any, name: str, shape: Shape) -> Formula:
-    """A convolution or a pooling: a window that moves over the image."""
+    """A convolution, a pooling or a shortcut that leaves pixels out: a window that moves over the image."""
     if len(shape) != 3:
         raise ConfigError(f"layer {name!r} needs images (C, H, W), but {show(shape)} comes in. Move it before flatten.")
     kernel, stride, dilation = _pair(module.kernel_size), _pair(module.stride), _pair(getattr(module, "dilation", 1))
@@ -110,17 +119,16 @@ def _window(module: Any, name: str, shape: Shape) -> Formula:
             f"comes in ({texts[0]}). Use a smaller kernel_size, fewer pooling layers, or larger images (--size)."
         )
     text = texts[0] if texts[0] == texts[1] else " by ".join(texts)
-    channels, work = shape[0], 0
+    channels, work = getattr(module, "out_channels", shape[0]), 0
     if isinstance(module, nn.Conv2d):
         if module.in_channels != shape[0]:
             raise ConfigError(
                 f"layer {name!r} takes in_channels={module.in_channels}, but {shape[0]} channels come in. "
                 f"Set in_channels={shape[0]}."
             )
-        channels = module.out_channels
         work = channels * prod(sizes) * (module.in_channels // module.groups) * prod(kernel)
     kinds = {nn.Conv2d: "conv", nn.MaxPool2d: "max_pool", nn.AvgPool2d: "average_pool"}
-    kinds |= {SumPool2d: "sum_pool", MedianPool2d: "median_pool"}
+    kinds |= {SumPool2d: "sum_pool", MedianPool2d: "median_pool", PaddedShortcut: "padded_shortcut"}
     kind = next(word for cls, word in kinds.items() if isinstance(module, cls))
     return Formula(kind, (channels, *sizes), text, _plain(kernel), _plain(stride), _plain(padding), work)
 
@@ -167,18 +175,22 @@ def _linear(module: Any, name: str, shape: Shape) -> Formula:
 Rule = Callable[[Any, str, Shape], Formula]
 RULES: tuple[tuple[tuple[type[nn.Module], ...], Rule], ...] = (
     ((Normalise,), _normalise),
-    ((nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, SumPool2d, MedianPool2d), _window),
+    ((nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, SumPool2d, MedianPool2d, PaddedShortcut), _window),
     ((nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d), _global_pool),
     ((nn.Flatten,), _flatten),
     ((nn.Linear,), _linear),
     ((nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.Dropout, nn.Dropout2d, nn.BatchNorm2d, nn.BatchNorm1d), _same),
-    ((nn.Identity, nn.LeakyReLU, nn.ELU, nn.Hardswish, nn.LogSoftmax, nn.GroupNorm), _same),
+    ((nn.Identity, nn.LeakyReLU, nn.ELU, nn.Hardswish, nn.LogSoftmax, nn.GroupNorm, nn.LayerNorm), _same),
+    ((Add, LayerScale, Scale), _same),
 )
 
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One line of the ledger; sizes in pixels, `receptive_field` None where it cannot be told."""
+    """One line of the ledger; sizes in pixels, `receptive_field` None where it cannot be told.
+
+    `inputs` are the numbers of the rows whose outputs the layer takes, -1 being the image: two where branches meet.
+    """
 
     name: str
     kind: str
@@ -190,6 +202,7 @@ class LayerRow:
     parameters: int
     multiply_adds: int
     receptive_field: int | None
+    inputs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -207,7 +220,8 @@ class Ledger:
 
     def as_dict(self) -> dict[str, Any]:
         """The ledger as plain values, for JSON."""
-        layers = [asdict(row) | {"output_shape": list(row.output_shape)} for row in self.layers]
+        lists = ("output_shape", "inputs")
+        layers = [asdict(row) | {key: list(getattr(row, key)) for key in lists} for row in self.layers]
         return {
             "input_shape": list(self.input_shape),
             "parameters": self.parameters,
@@ -216,10 +230,16 @@ class Ledger:
         }
 
     def mermaid(self) -> str:
-        """The network as a Mermaid flow chart, as document 004 draws its own."""
+        """The network as a Mermaid flow chart, as document 004 draws its own; each branch is a chain of its own."""
         lines = ["graph LR", f'    input["input<br/>{show(self.input_shape)}"]']
         for number, row in enumerate(self.layers):
             window = f" {row.kernel_size}x{row.kernel_size}" if isinstance(row.kernel_size, int) else ""
             lines.append(f'    l{number}["{row.name}<br/>{row.kind}{window}<br/>{show(row.output_shape)}"]')
-        chain = " --> ".join(["input", *(f"l{number}" for number in range(len(self.layers)))])
-        return "\n".join([*lines, f"    {chain}"])
+        chains: list[list[str]] = [["input"]]
+        for number, row in enumerate(self.layers):
+            for source in row.inputs:
+                before = "input" if source < 0 else f"l{source}"
+                if chains[-1][-1] != before:
+                    chains.append([before])
+                chains[-1].append(f"l{number}")
+        return "\n".join([*lines, *(f"    {' --> '.join(chain)}" for chain in chains)])
