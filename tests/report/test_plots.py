@@ -1,6 +1,7 @@
 """Every picture is a PNG of the size it should have, with something in it; a failure leaves nothing behind."""
 
 import errno
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from foveal.report.plots import (
     draw_feature_maps,
     draw_filters,
     draw_images,
+    evenly_spaced,
     strip,
 )
 
@@ -85,6 +87,12 @@ PICTURES: dict[str, tuple[Draw, tuple[int, int]]] = {  # with the size, (H, W) p
             title="t",
         ),
         (300, 1000),
+    ),
+    "feature maps of a deep network": (
+        lambda path: draw_feature_maps(
+            noise(8, 8, 1), {f"layer{n}": RANDOM.normal(size=(4, 4, 4)) for n in range(90)}, path, title="t"
+        ),
+        (2000, 1000),
     ),
     "an image without maps": (lambda path: draw_feature_maps(noise(28, 28, 1), {}, path, title="t"), (100, 1000)),
     "confusion": (
@@ -156,6 +164,20 @@ def test_images_are_shown_with_their_own_pixels(tmp_path: Path) -> None:
     assert max(shares) == pytest.approx(min(shares), rel=0.05)
     middles = [np.argwhere((picture == colour).all(axis=2))[:, 1].mean() for colour in colours]
     assert middles == sorted(middles)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 11, 79])
+def test_of_many_layers_some_are_drawn_from_the_first_to_the_last_at_even_distances(count: int) -> None:
+    numbers = [int(name) for name in evenly_spaced([str(n) for n in range(count)], 6)]
+    assert len(numbers) == min(count, 6)
+    assert [*numbers[:1], *numbers[-1:]] == ([0, count - 1] if count else [])
+    steps = {after - before for before, after in itertools.pairwise(numbers)}
+    assert not steps or max(steps) - min(steps) <= 1
+
+
+def test_a_deep_network_makes_no_endless_picture(tmp_path: Path) -> None:
+    PICTURES["feature maps of a deep network"][0](tmp_path / "deep.png")
+    assert pixels_of(tmp_path / "deep.png").shape[0] < 3600
 
 
 def test_mistakes_off_the_diagonal_are_written_in_red(tmp_path: Path) -> None:
