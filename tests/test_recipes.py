@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from torch import nn
 
-from foveal.config import Config, Preset
+from foveal.config import ArchSpec, Config, Preset
 from foveal.errors import ConfigError
-from foveal.models.catalog import ARCHITECTURES, find_architecture
-from foveal.recipes import COMPACT_ON, GENTLE, MODELS, PRESETS, PUBLISHED, require_known, resolve
+from foveal.models.blocks import LayerNorm2d
+from foveal.models.catalog import ARCHITECTURES, build_model, find_architecture
+from foveal.recipes import COMPACT_ON, GENTLE, LITERATURE, MODELS, PRESETS, PUBLISHED, require_known, resolve
 
 MNIST_STATISTICS = ("fixed", (0.1307,), (0.3081,))
 HALVES = ("fixed", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -84,6 +86,21 @@ def test_networks_without_batchnorm_get_the_gentle_rate() -> None:
     assert rate == GENTLE["training"]["learning_rate"] == 0.002
 
 
+@pytest.mark.parametrize("name", LITERATURE)
+def test_networks_with_batchnorm_get_the_rate_of_the_preset_and_those_with_layernorm_their_own(name: str) -> None:
+    spec = ArchSpec(name=name, input_shape=(3, 32, 32), mean=(0.0,) * 3, std=(1.0,) * 3)
+    kinds = {type(module) for module in build_model(spec, 10).modules()}
+    rate = resolve({"model": {"name": name}}, "mnist").training.learning_rate
+    assert rate == (0.01 if nn.BatchNorm2d in kinds else 0.0007)
+    assert (nn.BatchNorm2d in kinds) is (LayerNorm2d not in kinds)
+    said = {"model": {"name": name}, "training": {"learning_rate": 0.5}}
+    assert resolve(said, "mnist").training.learning_rate == 0.5
+
+
+def test_the_border_of_digits_is_cut_for_the_default_network_only() -> None:
+    assert [resolve({"model": {"name": name}}, "mnist").model.border for name in ("compact", "resnet8")] == [4, None]
+
+
 def test_what_is_known_of_the_data_overrules_the_preset_and_the_user_overrules_both() -> None:
     assert resolve({}, "photos").augment.shift == PRESETS["balanced"]["augment"]["shift"] == 2
     assert resolve({}, "mnist").augment.shift == COMPACT_ON["mnist"]["balanced"]["augment"]["shift"] == 1
@@ -109,7 +126,7 @@ def test_the_user_overrules_a_published_form_too() -> None:
     assert (config.training.epochs, config.training.batch_size, config.data.validation) == (1, 64, 0.1)
 
 
-@pytest.mark.parametrize("name", ["compact", "layers.toml", "net.py:MyNet", "python:MyNet"])
+@pytest.mark.parametrize("name", ["compact", "resnet8", "layers.toml", "net.py:MyNet", "python:MyNet"])
 def test_a_network_without_a_published_form_cannot_be_trained_as_published(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} has no published form, so --as-published cannot be followed"):
         published(name)

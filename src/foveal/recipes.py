@@ -1,7 +1,8 @@
 """What a preset and a published form put into a Config: literal tables, from the general to the particular.
 
-A run's settings are Config's defaults < PRESETS[preset] < GENTLE, or COMPACT_ON[data][preset] for `compact` < what the user said;
-with `--as-published` they are the defaults < PUBLISHED[model] < what the user said.
+A run's settings are Config's defaults < PRESETS[preset] < COMPACT_ON[data][preset] for `compact`, LITERATURE[model] for the
+networks there, GENTLE for all others < AUGMENT_ON[data] < what the user said; with `--as-published` they are the defaults <
+PUBLISHED[model] < what the user said.
 Where a figure was measured, docs/log.md has the command and the spread.
 """
 
@@ -113,8 +114,16 @@ PUBLISHED: dict[str, Settings] = {
     },
 }
 
+# The networks of the literature: what each needs other than the preset. Those with BatchNorm need nothing.
+LITERATURE: dict[str, Settings] = {
+    "resnet8": {},
+    "resnet20": {},
+    "resnet18": {},
+    "wide_resnet16_4": {},
+}
+
 # The names of the catalog, here because models/catalog.py imports torch and a wrong name should not wait for that.
-MODELS = ("compact", *PUBLISHED)
+MODELS = ("compact", *PUBLISHED, *LITERATURE)
 
 
 def resolve(said: Settings, data_name: str) -> Config:
@@ -137,7 +146,7 @@ def resolve(said: Settings, data_name: str) -> Config:
         # And a folder of the user's own that happens to be called mnist is not MNIST.
         is_known = asked.data.source == data_name and asked.data.size is None
         own = COMPACT_ON.get(data_name, {}).get(asked.preset, {}) if is_known else {}
-        particular = own if asked.model.name == "compact" else GENTLE
+        particular = own if asked.model.name == "compact" else LITERATURE.get(asked.model.name, GENTLE)
         safe = AUGMENT_ON.get(data_name, {}) if is_known else {}
         return _checked(merge(PRESETS[asked.preset], particular, safe, said))
     if asked.model.name not in PUBLISHED:

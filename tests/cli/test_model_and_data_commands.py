@@ -5,6 +5,8 @@ import json
 from cli_process import command, write_discs
 from PIL import Image
 
+from foveal.recipes import MODELS
+
 LEDGER_ROW = {
     "name",
     "kind",
@@ -23,8 +25,8 @@ def test_model_list_names_every_network_with_its_size(tmp_path):
     models = {
         model["name"]: model for model in json.loads(command("model", "list", "--json", cwd=tmp_path).stdout)["models"]
     }
-    assert next(iter(models)) == "compact"
-    assert len(models) == 9
+    assert tuple(models) == MODELS
+    assert models["resnet20"]["parameters"] == 269_722
     assert models["lenet5"]["parameters"] == 61_706
     assert models["twoconv-rgb"]["input_shape"] == [3, 32, 32]
 
@@ -51,6 +53,18 @@ def test_model_summary_gives_a_mermaid_diagram_with_an_arrow_between_layers(tmp_
     assert text.startswith(("flowchart", "graph"))
     assert text.count("-->") >= 5
     assert "5408" in text
+
+
+def test_model_summary_of_a_network_with_branches_says_what_is_added_to_what(tmp_path):
+    said = ("model", "summary", "resnet8", "--input", "3x32x32", "--classes", "10")
+    summary = json.loads(command(*said, "--json", cwd=tmp_path).stdout)
+    names = [row["name"] for row in summary["layers"]]
+    add = summary["layers"][names.index("stage2.block1.add")]
+    assert [names[number] for number in add["inputs"]] == ["stage2.block1.norm2", "stage2.block1.shortcut"]
+    assert summary["parameters"] == sum(row["parameters"] for row in summary["layers"]) == 75_290
+    text = command(*said, cwd=tmp_path).stdout
+    assert "norm2 + shortcut" in text
+    assert text.splitlines()[-2].startswith("total: 75,290 parameters, 12,239,488 multiply-adds")
 
 
 def test_data_list_says_where_each_known_data_set_is(tmp_path):

@@ -245,6 +245,16 @@ def test_every_line_of_a_history_is_json_that_any_reader_accepts(trained_run):
     assert all(record["seconds"] > 0 for record in records)
 
 
+@pytest.mark.parametrize("name", ["resnet8"])
+def test_networks_of_the_literature_are_trained_kept_and_asked_like_the_default(name, quick, digits: Digits):
+    run = quick(model=name)
+    classifier = foveal.load(run.classifier)
+    assert classifier.card.arch.name == name
+    answers = list(foveal.predict(classifier, digits[0][300:303]))
+    assert [0 <= answer.probability <= 1 for answer in answers] == [True] * 3
+    assert foveal.evaluate(run, data=(digits[0][400:450], digits[1][400:450])).scores.n == 50
+
+
 def test_an_existing_run_folder_is_refused(quick, tmp_path):
     (tmp_path / "run").mkdir()
     with pytest.raises(foveal.ArtifactError, match="exists already"):

@@ -9,7 +9,7 @@ from torch import nn
 
 from foveal.config import ArchSpec
 from foveal.errors import ArtifactError, ConfigError
-from foveal.models import tutorials
+from foveal.models import resnet, tutorials
 from foveal.models.blocks import Normalise
 from foveal.models.compact import compact
 from foveal.models.layers import build_layers, initialise
@@ -24,28 +24,41 @@ LAYERS_FILE, OWN = "layers", "own"  # names of networks that are not in the cata
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network of the catalog: its layers (or how to find them for an input shape), and where it comes from."""
+    """A network of the catalog and where it comes from.
 
-    layers: Layers | Callable[[Shape], Layers]
+    A chain is a list of `layers` (or how to find them for an input shape); a network with branches, or with layers that
+    no list knows, is a `module` made for an input shape and a number of classes.
+    """
+
     origin: str
+    layers: Layers | Callable[[Shape], Layers] = ()
+    module: Callable[[Shape, int], nn.Module] | None = None
     input_shape: Shape = (1, 28, 28)
     needs_rgb: bool = False  # made for 3x32x32: grey is repeated, smaller images are padded
 
-    def layers_for(self, input_shape: Shape) -> Layers:
-        """The list of layers for images (C, H, W)."""
-        return self.layers(input_shape) if callable(self.layers) else self.layers
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """The network, without its first layer, for images (C, H, W). Raises ConfigError when it does not fit them."""
+        if self.module is not None:
+            return self.module(input_shape, num_classes)
+        layers = self.layers(input_shape) if callable(self.layers) else self.layers
+        return build_layers(layers, input_shape, num_classes)
 
 
+COLOUR: Shape = (3, 32, 32)
 ARCHITECTURES: dict[str, Architecture] = {
-    "compact": Architecture(compact, "foveal's default"),
-    "conv5-fc1000": Architecture(tutorials.CONV5_FC1000, "document 000"),
-    "oneconv": Architecture(tutorials.ONECONV, "document 001, TensorFlow"),
-    "twoconv-fc128": Architecture(tutorials.TWOCONV_FC128, "document 001, Keras"),
-    "twoconv-rgb": Architecture(tutorials.TWOCONV_RGB, "document 001, PyTorch", (3, 32, 32), needs_rgb=True),
-    "lenet-dropout2d": Architecture(tutorials.LENET_DROPOUT2D, "document 002"),
-    "threeconv-fc625": Architecture(tutorials.THREECONV_FC625, "document 003"),
-    "twoconv-same": Architecture(tutorials.TWOCONV_SAME, "document 004"),
-    "lenet5": Architecture(tutorials.LENET5, "LeCun et al. 1998"),
+    "compact": Architecture("foveal's default", compact),
+    "conv5-fc1000": Architecture("document 000", tutorials.CONV5_FC1000),
+    "oneconv": Architecture("document 001, TensorFlow", tutorials.ONECONV),
+    "twoconv-fc128": Architecture("document 001, Keras", tutorials.TWOCONV_FC128),
+    "twoconv-rgb": Architecture("document 001, PyTorch", tutorials.TWOCONV_RGB, input_shape=COLOUR, needs_rgb=True),
+    "lenet-dropout2d": Architecture("document 002", tutorials.LENET_DROPOUT2D),
+    "threeconv-fc625": Architecture("document 003", tutorials.THREECONV_FC625),
+    "twoconv-same": Architecture("document 004", tutorials.TWOCONV_SAME),
+    "lenet5": Architecture("LeCun et al. 1998", tutorials.LENET5),
+    "resnet8": Architecture("He et al. 2016", module=resnet.resnet8, input_shape=COLOUR),
+    "resnet20": Architecture("He et al. 2016", module=resnet.resnet20, input_shape=COLOUR),
+    "resnet18": Architecture("He et al. 2016", module=resnet.resnet18, input_shape=COLOUR),
+    "wide_resnet16_4": Architecture("Zagoruyko and Komodakis 2016", module=resnet.wide_resnet16_4, input_shape=COLOUR),
 }
 
 
@@ -82,8 +95,7 @@ def build_model(spec: ArchSpec, num_classes: int, own: Own | None = None) -> nn.
     elif spec.layers is not None:
         network = build_layers(spec.layers, inner_shape, num_classes)
     else:
-        layers = find_architecture(spec.name).layers_for(inner_shape)
-        network = build_layers(layers, inner_shape, num_classes)
+        network = find_architecture(spec.name).build(inner_shape, num_classes)
     if spec.initialisation != "default":
         for module in network.modules():
             initialise(module, spec.initialisation, zero_bias=True)
