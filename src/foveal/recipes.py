@@ -120,6 +120,7 @@ LITERATURE: dict[str, Settings] = {
     "resnet20": {},
     "resnet18": {},
     "wide_resnet16_4": {},
+    "mobilenet": {},
 }
 
 # The names of the catalog, here because models/catalog.py imports torch and a wrong name should not wait for that.

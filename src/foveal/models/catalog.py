@@ -14,6 +14,7 @@ from foveal.models.blocks import Normalise
 from foveal.models.compact import compact
 from foveal.models.layers import build_layers, initialise
 from foveal.models.ledger import ledger
+from foveal.models.mobilenet import mobilenet
 from foveal.models.own import Own, build_own
 from foveal.models.shapes import Shape
 from foveal.models.tutorials import Layers
@@ -59,6 +60,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet20": Architecture("He et al. 2016", module=resnet.resnet20, input_shape=COLOUR),
     "resnet18": Architecture("He et al. 2016", module=resnet.resnet18, input_shape=COLOUR),
     "wide_resnet16_4": Architecture("Zagoruyko and Komodakis 2016", module=resnet.wide_resnet16_4, input_shape=COLOUR),
+    "mobilenet": Architecture("Howard et al. 2017", mobilenet, input_shape=COLOUR),
 }
 
 
