@@ -12,6 +12,7 @@ from foveal.errors import ArtifactError, ConfigError
 from foveal.models import resnet, tutorials
 from foveal.models.blocks import Normalise
 from foveal.models.compact import compact
+from foveal.models.convnext import convnext
 from foveal.models.layers import build_layers, initialise
 from foveal.models.ledger import ledger
 from foveal.models.mobilenet import mobilenet
@@ -61,6 +62,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet18": Architecture("He et al. 2016", module=resnet.resnet18, input_shape=COLOUR),
     "wide_resnet16_4": Architecture("Zagoruyko and Komodakis 2016", module=resnet.wide_resnet16_4, input_shape=COLOUR),
     "mobilenet": Architecture("Howard et al. 2017", mobilenet, input_shape=COLOUR),
+    "convnext": Architecture("Liu et al. 2022", module=convnext, input_shape=COLOUR),
 }
 
 
