@@ -124,6 +124,7 @@ LITERATURE: dict[str, Settings] = {
     # LayerNorm in place of BatchNorm. Liu et al. 2022, appendix A.1: AdamW at .004 for batches of 4,096; Adam's rate goes by
     # the square root of the batch (Malladi et al. 2022, arXiv:2205.10287), and .004*sqrt(128/4096) is .0007.
     "convnext": {"training": {"learning_rate": 0.0007}},
+    "airbench": {},
 }
 
 # The names of the catalog, here because models/catalog.py imports torch and a wrong name should not wait for that.

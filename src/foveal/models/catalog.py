@@ -10,6 +10,7 @@ from torch import nn
 from foveal.config import ArchSpec
 from foveal.errors import ArtifactError, ConfigError
 from foveal.models import resnet, tutorials
+from foveal.models.airbench import Airbench
 from foveal.models.blocks import Normalise
 from foveal.models.compact import compact
 from foveal.models.convnext import convnext
@@ -63,6 +64,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "wide_resnet16_4": Architecture("Zagoruyko and Komodakis 2016", module=resnet.wide_resnet16_4, input_shape=COLOUR),
     "mobilenet": Architecture("Howard et al. 2017", mobilenet, input_shape=COLOUR),
     "convnext": Architecture("Liu et al. 2022", module=convnext, input_shape=COLOUR),
+    "airbench": Architecture("Jordan 2024", module=Airbench, input_shape=COLOUR),
 }
 
 
