@@ -129,7 +129,8 @@ def joined_workers(device: torch.device) -> Iterator[Workers]:
         yield ALONE
         return
     try:
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=TIMEOUT)
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=MEETING)
+        torch.distributed.distributed_c10d._set_pg_timeout(TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(
             f"worker {here.rank} of {here.workers} could not meet the others: {str(error).splitlines()[0]} Start all of them "
