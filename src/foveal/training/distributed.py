@@ -18,9 +18,9 @@ from foveal.errors import TrainingError
 from foveal.launch import Place, place
 from foveal.training.optim import Loss
 
-TIMEOUT = timedelta(
-    minutes=30
-)  # that a worker may be behind the others: the first one decodes the data before they begin
+# Gloo has been seen to wait for ever for a worker that was started again: whoever gives up is started once more.
+MEETING = timedelta(seconds=60)
+TIMEOUT = timedelta(minutes=30)  # that a worker may be behind: the first one decodes the data before the others begin
 MIN_SHARE = 2  # images a worker looks at in any batch: BatchNorm has no variance of a single value
 
 
