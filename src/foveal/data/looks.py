@@ -42,7 +42,10 @@ def measure_sizes(images: ImageSet, facts: Facts) -> Sizes:
             f"none of the {len(images)} files of {images.origin} is an image that can be read. "
             f"The first is {images.name(0)}; open it in a viewer."
         )
-    return Sizes(tuple((height, width) for height, width, _ in readable.tolist()), bool(readable[:, 2].all()))
+    first = tuple(readable[0, :2].tolist())
+    is_uniform = bool((readable[:, :2] == first).all())
+    sizes = (first,) * len(readable) if is_uniform else tuple(map(tuple, readable[:, :2].tolist()))
+    return Sizes(sizes, bool(readable[:, 2].all()))
 
 
 def choose_preprocess(
