@@ -36,7 +36,7 @@ _DIGITS: Settings = {
 }
 COMPACT_ON: dict[str, dict[str, Settings]] = {
     "mnist": {
-        "fast": merge(_DIGITS, {"training": {"epochs": 0.55, "validate_every": 0.55}}),
+        "fast": merge(_DIGITS, {"training": {"epochs": 0.42, "validate_every": 0.42}}),
         "balanced": merge(_DIGITS, {"training": {"epochs": 1.1, "validate_every": 0.55}}),
         "best": {
             "model": {"border": 4, "width": 2.0},

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from mmap import mmap
 
 import numpy as np
 import PIL
@@ -106,9 +107,19 @@ def useful_workers(facts: Facts) -> int:
 
 
 def _tensor(pixels: UInt8[ndarray, "N H W C"]) -> UInt8[Tensor, "N C H W"]:
-    with warnings.catch_warnings():  # of memory that may not be written, as nobody does
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    if _is_mapped(pixels):
+        with warnings.catch_warnings():  # of memory that may not be written, as nobody does
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(0, 3, 1, 2)
+
+
+def _is_mapped(pixels: ndarray) -> bool:
+    """Whether an array lies in a file: then a copy of it may be more than memory holds."""
+    base: object = pixels
+    while isinstance(base, ndarray) and base.base is not None:
+        base = base.base
+    return isinstance(base, mmap)
 
 
 def _decoded(images: ImageSet, preprocess: Preprocess, facts: Facts, show: Show | None, workers: int) -> Cached:

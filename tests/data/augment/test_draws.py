@@ -6,7 +6,7 @@ import torch
 from augment_helpers import seeded
 from scipy import stats
 
-from foveal.data.augment.draws import beta, coins, splitmix, uniform
+from foveal.data.augment.draws import beta, coins, derived_seed, splitmix, uniform
 
 CPU = torch.device("cpu")
 
@@ -50,3 +50,13 @@ def test_coins_are_fair_and_those_of_one_seed_tell_nothing_of_the_next(seed: int
     assert abs(int(ours.sum()) - 5000) < 250  # five standard deviations
     assert abs(int((ours == next_ones).sum()) - 5000) < 250
     assert abs(int((ours[1:] == ours[:-1]).sum()) - 5000) < 250
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**63 - 1, 2**64 - 1])
+def test_a_derived_seed_is_splitmix_at_each_place_in_turn(seed: int) -> None:
+    expected = seed
+    for number in (3, 0, 70_000):
+        expected = int(splitmix(expected, np.array([number]))[0])
+    assert derived_seed(seed, 3, 0, 70_000) == expected
+    assert derived_seed(seed) == seed
+    assert len({derived_seed(seed, a, b) for a in range(4) for b in range(50)}) == 200

@@ -6,6 +6,8 @@ from jaxtyping import Bool, Float32, Int64, UInt64
 from numpy import ndarray
 from torch import Generator, Tensor
 
+GOLDEN = 0x9E3779B97F4A7C15  # SplitMix64 moves on by this
+
 
 def uniform(
     count: int, low: float, high: float, generator: Generator, device: torch.device
@@ -28,8 +30,15 @@ def derived_seed(seed: int, *path: int) -> int:
     The draws of an update are then a function of its number: nothing of them has to be kept to go on from there.
     """
     for number in path:
-        seed = int(splitmix(seed, np.array([number]))[0])
+        seed = _mixed((seed + (number + 1) * GOLDEN) % 2**64)
     return seed
+
+
+def _mixed(value: int) -> int:
+    """SplitMix64's output function for one value: NumPy takes 25 microseconds for it, this one 1."""
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
+    return value ^ (value >> 31)
 
 
 def coins(seed: int, numbers: Int64[Tensor, " N"]) -> Bool[Tensor, " N"]:
@@ -44,7 +53,7 @@ def splitmix(seed: int, numbers: Int64[ndarray, " N"]) -> UInt64[ndarray, " N"]:
     Java's SplittableRandom.
     """
     # Unsigned arrays wrap around at 2**64, which is what the algorithm asks for.
-    mixed = np.uint64(seed % 2**64) + (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = np.uint64(seed % 2**64) + (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(GOLDEN)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
