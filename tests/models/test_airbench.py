@@ -10,8 +10,10 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.nn import functional as F
 
+from foveal.config import ArchSpec
 from foveal.errors import ConfigError, DataError
 from foveal.models.airbench import Airbench, AirbenchBlock, whitening_filters
+from foveal.models.catalog import build_model, look_at_images
 from foveal.models.ledger import ledger
 from foveal.training.fit import TrainState, make_update
 from foveal.training.optim import make_loss, make_optimizer
@@ -160,3 +162,19 @@ def test_images_that_would_be_pooled_to_nothing_are_refused(input_shape: tuple[i
     sizes = f"{input_shape[1]}x{input_shape[2]}"
     with pytest.raises(ConfigError, match=rf"airbench pools three times and needs images of 9x9 .* are {sizes}\. Use"):
         fresh("airbench", input_shape)
+
+
+def test_the_catalog_shows_it_the_first_images_and_leaves_other_networks_alone(images: ndarray) -> None:
+    pixels = torch.from_numpy((255 * (images - images.min()) / np.ptp(images)).astype(np.uint8))
+    channels = pixels.shape[1]
+    spec = ArchSpec(
+        name="airbench", input_shape=tuple(pixels.shape[1:]), mean=(9.0,) * channels, std=(70.0,) * channels
+    )
+    model, other = build_model(spec, 10), build_model(spec.model_copy(update={"name": "resnet8"}), 10)
+    before = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    look_at_images(model, torch.split(pixels, 7))
+    look_at_images(other, torch.split(pixels, 7))
+    expected = Airbench(tuple(pixels.shape[1:]), 10)
+    expected.whiten(model.get_submodule("normalise")(pixels))
+    torch.testing.assert_close(model.get_submodule("network.whitening").weight, expected.whitening.weight)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in other.state_dict().items())

@@ -1,11 +1,12 @@
 """The networks that come with foveal, by name, and how any network is built."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from jaxtyping import UInt8
+from torch import Tensor, nn
 
 from foveal.config import ArchSpec
 from foveal.errors import ArtifactError, ConfigError
@@ -22,6 +23,7 @@ from foveal.models.shapes import Shape
 from foveal.models.tutorials import Layers
 from foveal.recipes import require_known
 
+WHITENED_BY = 5000  # images
 LAYERS_FILE, OWN = "layers", "own"  # names of networks that are not in the catalog
 
 
@@ -108,6 +110,19 @@ def build_model(spec: ArchSpec, num_classes: int, own: Own | None = None) -> nn.
     model = nn.Sequential(OrderedDict(normalise=normalise, network=network))
     ledger(model, spec.input_shape, num_classes)  # names the layer that does not fit, before any training
     return model.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
+
+
+def look_at_images(model: nn.Module, pixels: Iterable[UInt8[Tensor, "N C H W"]]) -> None:
+    """What a network needs from training images before its first update: airbench whitens its first filters by 5,000."""
+    network, normalise = model.get_submodule("network"), model.get_submodule("normalise")
+    if not isinstance(network, Airbench):
+        return
+    seen: list[Tensor] = []
+    for batch in pixels:
+        seen.append(normalise(batch))
+        if sum(map(len, seen)) >= WHITENED_BY:
+            break
+    network.whiten(torch.cat(seen)[:WHITENED_BY])
 
 
 def channels_of(spec: ArchSpec) -> int:

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from foveal.classifier import logits_of, replace_classifier
 from foveal.config import Config
-from foveal.data.mapped import Images, numpy_batches
+from foveal.data.mapped import Images, in_order, numpy_batches
 from foveal.data.pixels import Pixels
 from foveal.data.sources import Source
 from foveal.device import choose_device, out_of_memory_said, seed_everything, set_threads
 from foveal.errors import ArtifactError, TrainingError
 from foveal.evaluation.calibration import fit_temperature
 from foveal.lock import locked
-from foveal.models.catalog import build_model
+from foveal.models.catalog import build_model, look_at_images
 from foveal.models.own import Own
 from foveal.report.progress import progress_bar
 from foveal.run import Run
@@ -108,6 +108,7 @@ def make_state(prepared: Prepared, device: torch.device, workers: Workers) -> Tr
     config = prepared.config
     seed_everything(config.seed)
     model = build_model(prepared.arch, len(prepared.classes), prepared.own).to(device)
+    look_at_images(model, in_order(prepared.train.pixels, 500))
     optimizer = make_optimizer(
         model.parameters(),
         config.training.optimizer,
