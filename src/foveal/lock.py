@@ -14,14 +14,17 @@ from foveal.errors import ArtifactError
 from foveal.storage import read_json, write_json
 
 LOCK, HOLDER = "lock", "lock.json"
+PATIENCE = (
+    0.2  # seconds: `holder` takes a free lock for a moment, which must not refuse a training that begins just then
+)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder. Raises ArtifactError at once, naming the process that holds it."""
+    """Hold the lock of a run folder. Raises ArtifactError at once (PATIENCE), naming the process that holds it."""
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 10)
     except Timeout:
         raise ArtifactError(
             f"the run {folder} is in use by {_holder(folder)}. Wait until it is done, stop it, or name another folder."
@@ -33,6 +36,19 @@ def locked(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             (folder / HOLDER).unlink()
         lock.release()
+
+
+def holder(folder: Path) -> str | None:
+    """The process that holds the lock of a run folder, in words; None where nobody does."""
+    if not (folder / HOLDER).exists():  # written as soon as the lock is held; it stays where its process was killed
+        return None
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, OSError):  # OSError: a folder that is not ours to write to, so that only its file can tell
+        return _holder(folder)
+    lock.release()
+    return None
 
 
 def _this_process() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from foveal.cli.data import app as data_app
 from foveal.cli.evaluate import evaluate, predict
 from foveal.cli.model import app as model_app
 from foveal.cli.resume import resume
+from foveal.cli.runs import app as runs_app
 from foveal.cli.train import reproduce, train
 from foveal.errors import FovealError
 
@@ -28,6 +29,7 @@ app.command()(resume)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(reproduce)
+app.add_typer(runs_app, name="runs")
 app.add_typer(model_app, name="model")
 app.add_typer(data_app, name="data")
 

@@ -34,6 +34,7 @@ class Report:
     test_opened: int
     data: str
     run: str
+    weights_sha256: str  # of the Classifier that was tested
     refused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     pictures: Path | None = None
@@ -41,7 +42,8 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """What `foveal evaluate --json` prints."""
         facts = {"test_opened": self.test_opened, "data": self.data, "run": self.run}
-        return {**self.scores.as_dict(), **facts, "refused": list(self.refused), "notes": list(self.notes)}
+        told = {"refused": list(self.refused), "notes": list(self.notes), "weights_sha256": self.weights_sha256}
+        return {**self.scores.as_dict(), **facts, **told}
 
 
 def evaluate(
@@ -90,7 +92,8 @@ def evaluate(
     scores = score(evaluation, classifier.card.temperature)
     place = str(run.folder if run else classifier.folder)
     folder = pictures_folder(run, unseen) if run else None
-    report = Report(scores, evaluation, opened, unseen.name, place, pixels.refused, notes, folder)
+    tested = classifier.card.weights_sha256
+    report = Report(scores, evaluation, opened, unseen.name, place, tested, pixels.refused, notes, folder)
     if run is not None:
         _keep(report, run, pixels, unseen, classifier.card.temperature)
     return report
