@@ -27,7 +27,7 @@ LEFT = [
     "prediction",
     "evaluation",
 ]
-ROOMS = [*LEFT, "training", "explain", "export", "report", "serve", "workflows", "cli"]
+ROOMS = [*LEFT, "training", "explain", "export", "report", "track", "serve", "workflows", "cli"]
 FILES = sorted(SOURCE.rglob("*.py"))
 NAMES = [str(file.relative_to(SOURCE)) for file in FILES]
 NO_TORCH = (

@@ -117,13 +117,20 @@ class AugmentConfig(Frozen):
         return {True: "random", False: "none"}[value] if isinstance(value, bool) else value
 
 
+class TrackConfig(Frozen):
+    """Who is told of a training's records besides `history.jsonl` and `history.csv`; it changes no weight."""
+
+    to: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
+
+
 class Config(Frozen):
-    """Everything that decides the weights: same Config, same machine, same threads, same weights."""
+    """Everything that decides the weights, and `track`: same Config, same machine, same threads, same weights."""
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     augment: AugmentConfig = AugmentConfig()
+    track: TrackConfig = TrackConfig()
     preset: Preset = "balanced"
     as_published: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

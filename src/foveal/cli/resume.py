@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from foveal.cli.console import AsJson, Own, print_json, say
-from foveal.cli.train import say_result
+from foveal.cli.train import Log, say_result, trackers
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training that was stopped.")]
 Verify = Annotated[
@@ -28,6 +28,7 @@ def resume(
     verify: Verify = False,
     allow_difference: AllowDifference = False,
     own: Own = None,
+    log: Log = None,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a training that was stopped anywhere; the weights are those of one that never was."""
@@ -39,7 +40,8 @@ def resume(
         from foveal.workflows.prepare import own_network
         from foveal.workflows.resume import resume as resume_workflow
 
-        resume_workflow(opened, own=own_network(own) if own else None, allow_difference=allow_difference)
+        network = own_network(own) if own else None
+        resume_workflow(opened, own=network, allow_difference=allow_difference, log=trackers(log))
     proof = None
     if verify:
         from foveal.workflows.verify import verify as verify_workflow

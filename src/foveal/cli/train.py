@@ -36,6 +36,10 @@ Device = Annotated[str | None, typer.Option(help="auto (default), cpu or cuda.")
 CheckpointEvery = Annotated[
     int | None, typer.Option(help="Updates between checkpoints (default: ends of epochs, at most 20).", min=1)
 ]
+Log = Annotated[
+    str | None,
+    typer.Option(help="Who is told of the training too: tensorboard, mlflow, wandb, several with commas, or none."),
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting, as training.batch_size=64; may be repeated.")
 ]
@@ -61,6 +65,7 @@ def train(
     threads: Threads = None,
     device: Device = None,
     checkpoint_every: CheckpointEvery = None,
+    log: Log = None,
     settings: Settings = None,
     config: ConfigFile = None,
     out: Out = None,
@@ -85,6 +90,7 @@ def train(
         "seed": seed,
         "threads": threads,
         "device": device,
+        "track": {"to": trackers(log)},
     }
     base = (
         _settings_of_a_run(config, preset is not None or as_published, epochs is not None or budget is not None)
@@ -99,6 +105,13 @@ def train(
         _dry_run(resolved, as_json)
     else:
         _train(resolved, out, data_name(source), as_json)
+
+
+def trackers(log: str | None) -> list[str] | None:
+    """The names that --log gives, none of them for `none`; None where it was not said."""
+    if log is None:
+        return None
+    return [name.strip() for name in log.split(",") if name.strip() not in ("", "none")]
 
 
 def _settings_of_a_run(config: Path, is_recipe_said: bool, is_length_said: bool) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def train_together(config: Any, out: Path | None, name: str, here: Place) -> Run
 def _keep_step(config: Any) -> None:
     """Take part in the training; what would be written goes into a folder that is thrown away."""
     logging.getLogger("foveal").setLevel(logging.ERROR)
+    from foveal.config import TrackConfig
     from foveal.workflows.train import train
 
     with tempfile.TemporaryDirectory(prefix="foveal-worker-") as folder:
-        train(config, Run(Path(folder)))
+        train(config.model_copy(update={"track": TrackConfig()}), Run(Path(folder)))  # the first one tells the trackers

@@ -1,6 +1,6 @@
 """What `foveal.train` and its neighbours are from Python: the workflows with every setting as an argument."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ def train(
     seed: int = 0,
     threads: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    log: Sequence[str] | None = None,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Run:
@@ -40,7 +41,7 @@ def train(
     `data` is a known name, a path (a folder, an archive, a table of files in `images`, arrays), `(images, labels)` as
     arrays, or a dict of such pairs ("train", "validation", "test"). Images to which `group_by` (a column, or a pattern in
     file names) gives the same value stay in one split. `model` is a name of the catalog, a layers.toml, "path.py:MyNet", or
-    an nn.Module (class or instance).
+    an nn.Module (class or instance). `log` names who is told of the training: "tensorboard", "mlflow", "wandb".
     `budget` is the time to train for in seconds, from the reading of the data to the Classifier, in place of `epochs`.
     `settings` are nested and win over everything: {"training": {"learning_rate": 0.02}}.
     """
@@ -58,6 +59,7 @@ def train(
         "data": {"size": size, "channels": channels, "images": files, "group_by": group_by},
         "training": {"epochs": epochs, "budget": budget},
         "threads": threads,
+        "track": {"to": list(log) if log is not None else None},
     }
     config = resolve(merge(said, without_none(optional), settings or {}), data_name(data))
     run = start_run(config, Path(out) if out is not None else None, data_name(data))
@@ -71,16 +73,21 @@ def train(
 
 
 def resume(
-    run: str | Path | Run, data: Source | None = None, *, model: Any = None, allow_difference: bool = False
+    run: str | Path | Run,
+    data: Source | None = None,
+    *,
+    model: Any = None,
+    allow_difference: bool = False,
+    log: Sequence[str] | None = None,
 ) -> Run:
     """Finish a training that was stopped anywhere; the weights are bit for bit those of one that never was.
 
     `data` and `model` are needed where the training was given arrays or a network made in Python. Raises ArtifactError when
-    something that decides the weights is not as it was, unless `allow_difference`.
+    something that decides the weights is not as it was, unless `allow_difference`. `log` names other trackers than so far.
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
     source = None if isinstance(data, str | Path) else data
-    return resume_workflow.resume(open_run(folder), source, model, allow_difference=allow_difference)
+    return resume_workflow.resume(open_run(folder), source, model, allow_difference=allow_difference, log=log)
 
 
 def _class_name(model: Any) -> str:

@@ -25,6 +25,10 @@ OURS = (
     "checkpoint",
     "classifier",
     "report",
+    "history.csv",
+    "track.json",
+    "tensorboard",
+    "wandb",
     ".*",  # what a killed process left half written
 )
 

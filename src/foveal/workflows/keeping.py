@@ -111,7 +111,7 @@ def progress_in(checkpoint: Checkpoint) -> Progress:
 
 def dependencies(prepared: Prepared) -> dict[str, Any]:
     """What decides the bits of the weights besides the seed: settings, data, versions, processor, threads."""
-    machine, settings = environment(), prepared.config.model_dump(mode="json")
+    machine, settings = environment(), prepared.config.model_dump(mode="json", exclude={"track"})
     for name in ("epochs", "budget", "turns"):  # a budget changes them on the way; config.toml has all of the turns
         if prepared.config.training.turns or prepared.config.training.budget:
             settings["training"].pop(name)

@@ -70,6 +70,7 @@ def record_going_on(
     for difference in require_the_same(checkpoint, prepared, allow_difference=allow_difference):
         run.note(f"not as it was begun: {difference}")
     restore(state, checkpoint)
+    run.write_config(prepared.config)  # who is told of its records may be another now
     run.rewrite_history(checkpoint.facts["history"])
     run.note(f"goes on from update {checkpoint.update:,} of {prepared.plan.updates:,}")
     return progress_in(checkpoint)

@@ -1,18 +1,29 @@
 """`foveal resume`: go on with a training that was stopped anywhere, and prove that nothing was lost by it."""
 
+from collections.abc import Sequence
+
 from foveal.data.sources import Source
 from foveal.models.own import Own
 from foveal.run import Run
+from foveal.settings import merge, parse_config
 from foveal.training.checkpoint import newest_checkpoint
 from foveal.workflows.train import train
 
 
-def resume(run: Run, source: Source | None = None, own: Own | None = None, *, allow_difference: bool = False) -> Run:
+def resume(
+    run: Run,
+    source: Source | None = None,
+    own: Own | None = None,
+    *,
+    allow_difference: bool = False,
+    log: Sequence[str] | None = None,
+) -> Run:
     """Finish the training of a run from its newest whole checkpoint, or from the start where it has none.
 
     The weights are bit for bit those of a run that was never stopped. A finished run is left as it is. `source` and
-    `own` stand for data and networks that a config cannot name. Raises ArtifactError when something that decides the
-    weights is not as it was, unless `allow_difference`, and when another process trains in the folder.
+    `own` stand for data and networks that a config cannot name; `log` names other trackers than those so far. Raises
+    ArtifactError when something that decides the weights is not as it was, unless `allow_difference`, and when another
+    process trains in the folder.
     """
     if run.is_finished:
         return run
@@ -20,4 +31,7 @@ def resume(run: Run, source: Source | None = None, own: Own | None = None, *, al
     for reason in damaged:
         before = f"update {checkpoint.update:,}" if checkpoint is not None else "the start"
         run.note(f"{reason} The training goes on from {before}, which costs time and changes nothing.")
-    return train(run.config, run, source, own, checkpoint=checkpoint, allow_difference=allow_difference)
+    config = run.config
+    if log is not None:
+        config = parse_config(merge(config.model_dump(), {"track": {"to": log}}))
+    return train(config, run, source, own, checkpoint=checkpoint, allow_difference=allow_difference)

@@ -27,6 +27,7 @@ from foveal.models.own import Own
 from foveal.report.progress import progress_bar
 from foveal.run import Run
 from foveal.storage import remove_folder
+from foveal.track.tracking import require_trackers, tracked
 from foveal.training.checkpoint import Checkpoint, share
 from foveal.training.distributed import ALONE, Workers, first_one_first, joined_workers
 from foveal.training.fit import Record, TrainState, fit, measure
@@ -73,6 +74,7 @@ def train(
     On Ctrl-C, SIGTERM or a TrainingError the best weights so far are kept as a Classifier, and the exception goes on.
     """
     begin = time.perf_counter()
+    require_trackers(config.track.to)
     set_threads(config.threads)
     device = choose_device(config.device)
     with locked(run.folder), joined_workers(device) as workers:
@@ -173,9 +175,11 @@ def learn(
             progress_bar(plan.updates, plan.epochs, plan.batch_size) as show,
             out_of_memory_said("while training"),
             stop_requests() as is_stop_asked,
+            tracked(run, prepared.config) as log,
         ):
             for record in () if is_exhausted(progress, patience) else records:
                 run.append_history([asdict(record)])
+                log(record)
                 show(record)
                 progress = advance(progress, record, state)
                 is_stopping = workers.agree(is_stop_asked())

@@ -74,7 +74,7 @@ def verify(run: Run) -> Proof:
 def _train_and_kill(run: Run, twin: Run, every: int) -> int | None:
     """Begin the twin and kill it once it has written a checkpoint; the update of its newest one, None if it was faster."""
     config, out = str(run.folder / CONFIG), str(twin.folder)
-    said = ["--config", config, "--out", out, "--checkpoint-every", str(every), "--json"]
+    said = ["--config", config, "--out", out, "--checkpoint-every", str(every), "--log", "none", "--json"]
     process = subprocess.Popen(
         [sys.executable, "-m", "foveal", "train", *said], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
