@@ -60,8 +60,8 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     real = workflow.start_fit
 
     def arm(update: int) -> None:
-        def records(*arguments: Any) -> Any:
-            for record in real(*arguments):
+        def records(*arguments: Any, **named: Any) -> Any:
+            for record in real(*arguments, **named):
                 if record.update >= update:
                     monkeypatch.setattr(workflow, "start_fit", real)
                     raise Stopped
