@@ -25,6 +25,7 @@ from foveal.classifier import (
     load,
     logits_of,
     probabilities,
+    replace_classifier,
     save_classifier,
 )
 from foveal.config import ArchSpec, Familiar, Preprocess
@@ -317,3 +318,17 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(ArtifactError, match=r"cannot write .*file/c: Not a directory"):
         saved(tmp_path / "file" / "c")
+
+
+def test_a_new_classifier_takes_the_place_of_the_old_one_only_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model, card = nn.Linear(2, 2), {"no": "card"}
+    old = tmp_path / "classifier"
+    old.mkdir()
+    (old / "classifier.json").write_text("old")
+    with pytest.raises(ValueError, match="validation error"):
+        replace_classifier(old, model.state_dict(), card)
+    assert (old / "classifier.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["classifier"]

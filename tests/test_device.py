@@ -83,6 +83,13 @@ def test_auto_is_16_bits_where_the_processor_has_them(
     assert choose_precision("auto", torch.device("cpu")) == expected
 
 
+def test_a_network_of_ones_own_gets_16_bits_only_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foveal.device.processor_flags", lambda: frozenset({"amx_bf16"}))
+    device = torch.device("cpu")
+    assert choose_precision("auto", device, is_own=True) == "float32"
+    assert choose_precision("bfloat16", device, is_own=True) == "bfloat16"
+
+
 @pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
 def test_within_autocast_convolutions_are_computed_in_that_precision(name: Precision, dtype: torch.dtype) -> None:
     conv = nn.Conv2d(1, 2, 3)

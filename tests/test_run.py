@@ -315,3 +315,10 @@ def test_splits_of_another_version_are_refused_by_their_format(tmp_path: Path) -
         ArtifactError, match=r"splits.json has format 1, and this foveal reads format 2: .* Train again"
     ):
         Run(tmp_path).splits  # noqa: B018
+
+
+def test_a_folder_in_which_another_process_trains_is_never_removed(tmp_path: Path) -> None:
+    (tmp_path / "lock.json").write_text("{}")
+    with pytest.raises(ArtifactError), removed_if_empty(Run(tmp_path)):
+        raise ArtifactError("in use")
+    assert tmp_path.exists()

@@ -102,9 +102,18 @@ def save_classifier(folder: Path, weights: "Mapping[str, Tensor]", card: Mapping
 
 
 def replace_classifier(folder: Path, weights: "Mapping[str, Tensor]", card: Mapping[str, Any]) -> None:
-    """The same where a Classifier may be there already, of a training that was stopped and went on."""
-    remove_folder(folder)
-    save_classifier(folder, weights, card)
+    """The same where a Classifier may be there already, of a training that was stopped and went on; it stays until then."""
+    before = folder.with_name(f".{folder.name}.before")
+    remove_folder(before)
+    if folder.exists():
+        folder.rename(before)
+    try:
+        save_classifier(folder, weights, card)
+    except BaseException:
+        if before.exists():
+            before.rename(folder)
+        raise
+    remove_folder(before)
 
 
 def foveal_version() -> str:

@@ -27,10 +27,21 @@ def choose_device(name: DeviceName) -> torch.device:
     return torch.device("cuda", place().local_rank)
 
 
-def choose_precision(name: Precision, device: torch.device) -> Precision:
-    """The precision asked for; `auto` is bfloat16 where this device has arithmetic for it, and float32 elsewhere."""
+def device_name(name: DeviceName) -> str:
+    """What the arithmetic runs on, as its maker calls it: "cpu", or the GPU."""
+    device = choose_device(name)
+    return "cpu" if device.type == "cpu" else str(torch.cuda.get_device_name(device))
+
+
+def choose_precision(name: Precision, device: torch.device, *, is_own: bool = False) -> Precision:
+    """The precision asked for; `auto` is bfloat16 where this device has arithmetic for it, and float32 elsewhere.
+
+    A network of the user's own, which may do what 16 bits cannot, gets them only when they are asked for.
+    """
     if name != "auto":
         return name
+    if is_own:
+        return "float32"
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     return "bfloat16" if FAST_BFLOAT16 & processor_flags() else "float32"

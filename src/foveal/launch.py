@@ -15,6 +15,7 @@ class Place:
     local_rank: int = 0
     local_workers: int = 1
     restarts: int = 0
+    launch: str = ""  # what torchrun calls this launch; empty where it did not start this process
 
     @property
     def is_first(self) -> bool:
@@ -37,4 +38,4 @@ def place() -> Place:
             f"the environment does not say which worker this is: {said}. Start workers with torchrun, or unset RANK and "
             "WORLD_SIZE."
         ) from error
-    return Place(rank, workers, local, locals_, restarts)
+    return Place(rank, workers, local, locals_, restarts, os.environ.get("TORCHELASTIC_RUN_ID", ""))

@@ -15,6 +15,7 @@ import tomli_w
 from foveal.config import Config
 from foveal.environment import environment
 from foveal.errors import ArtifactError
+from foveal.lock import HOLDER
 from foveal.settings import parse_config, read_toml
 from foveal.storage import cannot_write, read_json, write_atomic, write_json
 
@@ -174,7 +175,8 @@ def removed_if_empty(run: Run) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if not (run.classifier / CARD).exists() and not any(run.checkpoints.glob("[0-9]*")):
+        is_worth_keeping = (run.classifier / CARD).exists() or any(run.checkpoints.glob("[0-9]*"))
+        if not is_worth_keeping and not (run.folder / HOLDER).exists():  # nor does another process train in it
             run.discard()
         raise
 

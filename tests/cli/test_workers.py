@@ -100,8 +100,9 @@ def test_a_worker_that_is_killed_is_started_again_and_the_weights_are_those_of_a
     digits_folder: Path, tmp_path: Path
 ) -> None:
     said = ("--model", "lenet-dropout2d", "--seed", "1", "--epochs", "30", "--checkpoint-every", "20")
-    summary_of(torchrun(digits_folder, tmp_path, 2, "whole", *said))
-    process = torchrun(digits_folder, tmp_path, 2, "run", *said, restarts=3)
+    # Three workers: with two, sums are the same in any order.
+    summary_of(torchrun(digits_folder, tmp_path, 3, "whole", *said))
+    process = torchrun(digits_folder, tmp_path, 3, "run", *said, restarts=3)
     deadline = time.monotonic() + 120
     while not any((tmp_path / "run").glob("checkpoint/[0-9]*")) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -110,6 +111,17 @@ def test_a_worker_that_is_killed_is_started_again_and_the_weights_are_those_of_a
     assert "goes on from update" in (tmp_path / "run" / "notes.txt").read_text()
     ours, theirs = weights(tmp_path / "run"), weights(tmp_path / "whole")
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_run_of_somebody_else_is_not_taken_over_by_workers_that_are_started_again(
+    digits_folder: Path, runs: dict[int, Path]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in runs[2].rglob("*")}
+    process = torchrun(digits_folder, runs[2].parent, 2, "2", *PLAIN, "--epochs", "2", restarts=1)
+    _, stderr = process.communicate(timeout=240)
+    assert process.returncode != 0
+    assert "the run folder 2 exists already" in stderr
+    assert {path: path.stat().st_mtime_ns for path in runs[2].rglob("*")} == before
 
 
 def test_workers_without_a_named_folder_are_refused(digits_folder: Path, tmp_path: Path) -> None:

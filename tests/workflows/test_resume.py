@@ -152,9 +152,14 @@ def stopped(settled: Quick, stop_at: Callable[[int], None], tmp_path: Path) -> R
         (lambda facts: facts.update(torch="1.0"), "torch: 1.0 then, 2"),
         (lambda facts: facts.update(threads=7), "threads: 7 then, 1 now"),
         (lambda facts: facts.update(processor="abacus"), "processor: abacus then"),
+        (lambda facts: facts.update(workers=4), "workers: 4 then, 1 now"),
+        (
+            lambda facts: facts["network"].update(border=1),
+            "the network, or the statistics of its first layer, is another",
+        ),
         (lambda facts: facts["settings"]["training"].update(learning_rate=3), r"config.toml was changed \(training\)"),
     ],
-    ids=["torch", "threads", "processor", "settings"],
+    ids=["torch", "threads", "processor", "workers", "network", "settings"],
 )
 def test_what_is_not_as_it_was_is_named_and_refused_unless_allowed(
     change: Callable[[dict[str, Any]], None], named: str, stopped: Run, digits: Any

@@ -32,11 +32,18 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Go on with a training that was stopped anywhere; the weights are those of one that never was."""
+    from foveal.launch import place
     from foveal.run import open_run
 
     opened = open_run(run)
     was_finished = opened.is_finished
-    if not was_finished:
+    here = place()
+    if here.workers > 1:
+        from foveal.cli.workers import resume_together
+
+        if resume_together(opened, here, allow_difference=allow_difference) is None:
+            return
+    elif not was_finished:
         from foveal.workflows.prepare import own_network
         from foveal.workflows.resume import resume as resume_workflow
 

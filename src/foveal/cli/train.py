@@ -134,7 +134,7 @@ def _train(config: Any, out: Path | None, name: str, as_json: bool) -> None:
     from foveal.launch import place
 
     here = place()
-    if here.workers > 1:
+    if here.workers > 1 or (here.launch and out is not None):
         from foveal.cli.workers import train_together
 
         run = train_together(config, out, name, here)

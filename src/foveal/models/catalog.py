@@ -119,7 +119,7 @@ def look_at_images(model: nn.Module, pixels: Iterable[UInt8[Tensor, "N C H W"]])
         return
     seen: list[Tensor] = []
     for batch in pixels:
-        seen.append(normalise(batch))
+        seen.append(normalise(batch.to(next(model.parameters()).device)))
         if sum(map(len, seen)) >= WHITENED_BY:
             break
     network.whiten(torch.cat(seen)[:WHITENED_BY])

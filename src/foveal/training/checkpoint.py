@@ -1,8 +1,8 @@
 """Checkpoints: all that a training needs to go on as if it had never stopped, written so that damage is always seen.
 
 A checkpoint is a folder called after its update: `tensors.safetensors` (weights, the optimizer's state, the weights chosen so
-far), `state.json` (everything else) and `manifest.json` (sizes and sha256 of both, and of itself). The one before is kept until
-the next is complete.
+far), `state.json` (everything else) and `manifest.json` (sizes and sha256 of both; compared byte for byte). The one before is
+kept until the next is complete.
 """
 
 import hashlib

@@ -4,7 +4,7 @@ Each worker works on its share of every batch; gradients are averaged, so that a
 of the images is the same for any number of workers, and each epoch visits each of them once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,8 +18,7 @@ from foveal.errors import TrainingError
 from foveal.launch import Place, place
 from foveal.training.optim import Loss
 
-# Gloo has been seen to wait for ever for a worker that was started again: whoever gives up is started once more.
-MEETING = timedelta(seconds=60)
+MEETING = timedelta(seconds=60)  # for all workers to be there: whoever gives up is started once more
 TIMEOUT = timedelta(minutes=30)  # that a worker may be behind: the first one decodes the data before the others begin
 MIN_SHARE = 2  # images a worker looks at in any batch: BatchNorm has no variance of a single value
 
@@ -39,7 +38,7 @@ class Workers:
         """This worker's images of a batch, and how many of them count: a worker gets two in any case, be it only to keep step."""
         own = chosen[self.place.rank :: self.place.workers]
         missing = max(0, MIN_SHARE - len(own)) if not self.is_alone else 0
-        return torch.cat([own, chosen[:missing]]) if missing else own, len(own)
+        return torch.cat([own, chosen[:1].expand(missing)]) if missing else own, len(own)
 
     @property
     def number(self) -> tuple[int, ...]:
@@ -67,17 +66,23 @@ class Workers:
         loss, all_correct = self.total(loss, correct)
         return loss / self.place.workers, int(all_correct)
 
-    def replicate(self, model: nn.Module, *, may_skip_layers: bool) -> nn.Module:
-        """The network, averaging its gradients with all others' whenever they are computed. Everyone gets rank 0's weights."""
+    @torch.no_grad()
+    def average_gradients(self, weights: Sequence[nn.Parameter]) -> None:
+        """Give every worker the mean of all gradients, in one exchange and always in the same order.
+
+        DistributedDataParallel lays its buckets anew after the first backward pass, so that with three workers or more sums
+        are rounded otherwise after a restart, and a resume is not exact.
+        """
         if self.is_alone:
-            return model
-        device = next(model.parameters()).device
-        return nn.parallel.DistributedDataParallel(
-            model,
-            device_ids=[device.index] if device.type == "cuda" else None,
-            forward_sync_buffers=False,  # batch statistics are each worker's own; `average_statistics` is for what is saved
-            find_unused_parameters=may_skip_layers,
-        )
+            return
+        gradients = [weight.grad if weight.grad is not None else torch.zeros_like(weight) for weight in weights]
+        flat = torch.cat([each.reshape(-1) for each in gradients])
+        torch.distributed.all_reduce(flat)
+        flat /= self.place.workers
+        parts = torch.split(flat, [each.numel() for each in gradients])
+        for weight, gradient, part in zip(weights, gradients, parts, strict=True):
+            # Copied back into the memory layout of the weights: the fused optimizers walk over both at once.
+            weight.grad = gradient.copy_(part.view(weight.shape))
 
     def average_statistics(self, model: nn.Module) -> None:
         """Give every worker the mean of all running statistics."""
@@ -129,7 +134,11 @@ def joined_workers(device: torch.device) -> Iterator[Workers]:
         yield ALONE
         return
     try:
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=MEETING)
+        found, rank, size = next(torch.distributed.rendezvous("env://", timeout=MEETING))  # type: ignore[attr-defined]
+        # torchrun may keep one store for all starts, with the addresses of workers that are dead by now.
+        store = torch.distributed.PrefixStore(f"start {here.restarts}", found)  # type: ignore[attr-defined]
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=MEETING)
         torch.distributed.distributed_c10d._set_pg_timeout(TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(

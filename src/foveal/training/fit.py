@@ -40,7 +40,6 @@ class TrainState:
     model: nn.Module
     optimizer: Optimizer
     seed: int = 0
-    replica: nn.Module | None = None  # the same network, averaging its gradients with those of other workers
     update: int = 0
     seconds: float = 0.0  # trained so far, by the clock
 
@@ -98,12 +97,19 @@ def fit(
         own, count = workers.share(chosen)
         chance.manual_seed(derived_seed(state.seed, AUGMENT, state.update, *workers.number))
         seed_network(derived_seed(state.seed, NETWORK, state.update, *workers.number))
-        batch = augment(cut(pixels, own), chance, own, state.update // per_epoch)
+        batch = augment(cut(pixels, own).to(labels.device), chance, own, state.update // per_epoch)
         rate, targets = schedule(state.update), labels[own]
         mixed, shares = mix(batch, targets, chance) if mix is not None else (batch, targets)
         part = workers.part_of_mean(loss, count, len(chosen))
         logits, value = make_update(
-            state, mixed, shares, loss=part, learning_rate=rate, clip_norm=clip_norm, precision=precision
+            state,
+            mixed,
+            shares,
+            loss=part,
+            learning_rate=rate,
+            clip_norm=clip_norm,
+            precision=precision,
+            workers=workers,
         )
         correct = int((logits[:count].argmax(dim=1) == targets[:count]).sum())
         value, all_correct = workers.mean_and_total(value, correct)
@@ -119,7 +125,7 @@ def fit(
         measured = measure(state.model, *val, workers=workers) if val is not None and is_validation else None
         if measured is not None or is_last:  # the last weights have met no image yet: without validation, a batch
             new_loss, _ = measured or measure(state.model, batch, targets)
-            _require_finite(new_loss, state.update - 1, per_epoch, rate)
+            _require_finite(workers.total(new_loss)[0], state.update - 1, per_epoch, rate)
         state.seconds = time.perf_counter() - begin
         epoch, means = state.update / per_epoch, tally.means
         yield Record(state.update, epoch, *means, rate, state.seconds, *(measured or (None, None)))
@@ -157,13 +163,15 @@ def make_update(
     learning_rate: float,
     clip_norm: float | None = None,
     precision: Precision = "float32",
+    workers: Workers = ALONE,
 ) -> tuple[Float[Tensor, "B K"], float]:
     """One update of the weights; the logits before it, and the batch's mean loss."""
     with autocast(precision, batch.device):
-        logits = (state.replica or state.model)(batch).float()
+        logits = state.model(batch).float()
     value = loss(logits, targets)
     state.optimizer.forget_gradients()
     value.backward()  # type: ignore[no-untyped-call]
+    workers.average_gradients(state.optimizer.weights)
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)
     state.optimizer.step(learning_rate)

@@ -61,7 +61,8 @@ def _measured(prepared: Prepared, device: torch.device) -> tuple[float, float]:
     if len(images) == 0:
         return per_update, FINISHING
     begin = time.perf_counter()
-    measure(model, images.pixels, images.labels)
+    pixels = images.pixels.to(device) if isinstance(images.pixels, torch.Tensor) else images.pixels
+    measure(model, pixels, images.labels.to(device))
     return per_update, FINISHING + time.perf_counter() - begin
 
 

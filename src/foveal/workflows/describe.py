@@ -88,7 +88,8 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
     augment = make_augmentation(prepared.config.augment, prepared.config.seed)
     chance, numbers = torch.Generator().manual_seed(0), torch.arange(size)
     loss = make_loss(training.loss, label_smoothing=training.label_smoothing)
-    pixels, labels = prepared.train.pixels[:size], prepared.train.labels[:size]
+    device = next(model.parameters()).device
+    pixels, labels = (each[:size].to(device) for each in (prepared.train.pixels, prepared.train.labels))
     times = []
     for _ in range(3 + TIMED_UPDATES):
         begin = time.perf_counter()

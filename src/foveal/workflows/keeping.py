@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from foveal.device import device_name
 from foveal.environment import environment
 from foveal.errors import ArtifactError, TrainingError
+from foveal.launch import place
 from foveal.run import Run
 from foveal.training.checkpoint import Checkpoint, save_checkpoint, tensors_of
 from foveal.training.fit import Record, TrainState
@@ -97,7 +99,8 @@ def keep_checkpoint(run: Run, progress: Progress, state: TrainState, prepared: P
         "without_gain": progress.without_gain,
         "depends_on": dependencies(prepared),
     }
-    save_checkpoint(run.checkpoints, Checkpoint(state.update, tensors, facts))
+    if place().is_first:
+        save_checkpoint(run.checkpoints, Checkpoint(state.update, tensors, facts))
     return replace(progress, saved=state.seconds)
 
 
@@ -117,11 +120,14 @@ def dependencies(prepared: Prepared) -> dict[str, Any]:
             settings["training"].pop(name)
     return {
         "settings": settings,
+        "network": prepared.arch.model_dump(mode="json", exclude={"source"}),
         "data": prepared.splits.fingerprint,
         "torch": torch.__version__,
-        "foveal": machine["packages"]["foveal"],
+        **{name: machine["packages"][name] for name in ("foveal", "numpy", "pillow")},
         "processor": f"{machine['processor']}, {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
+        "device": device_name(prepared.config.device),
+        "workers": place().workers,
     }
 
 
@@ -140,6 +146,8 @@ def require_the_same(checkpoint: Checkpoint, prepared: Prepared, *, allow_differ
 def _difference(key: str, before: Any, now: Any) -> str:
     if key == "data":
         return "the images, their labels or their splits are not those it was begun with"
+    if key == "network":
+        return "the network, or the statistics of its first layer, is another"
     if key == "settings":
         names = [name for name in now if now[name] != (before or {}).get(name)]
         return f"config.toml was changed ({', '.join(names)})"

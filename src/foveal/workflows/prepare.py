@@ -79,7 +79,7 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
     )
     return Prepared(
         **vars(replace(loaded, notes=notes)),
-        config=settled(config, preprocess, plan),
+        config=settled(config, preprocess, plan, is_own=own is not None),
         familiar=familiar(train.pixels, loaded.sides),
         arch=arch,
         plan=plan,
@@ -174,7 +174,7 @@ def statistics(config: Config, train: Pixels) -> tuple[tuple[float, ...], tuple[
     return channel_statistics(train.pixels, max(model.border or 0, 0))
 
 
-def settled(config: Config, preprocess: Preprocess, plan: Plan) -> Config:
+def settled(config: Config, preprocess: Preprocess, plan: Plan, *, is_own: bool) -> Config:
     """The Config with everything that was open written in: to train from it again gives the same weights.
 
     The statistics of the first layer are not: they follow from the images, and stand in classifier.json.
@@ -186,7 +186,7 @@ def settled(config: Config, preprocess: Preprocess, plan: Plan) -> Config:
         "batch_size": plan.batch_size,
         "report_every": plan.report_every,
         "validate_every": plan.validate_every / plan.updates_per_epoch,
-        "precision": choose_precision(config.training.precision, choose_device(config.device)),
+        "precision": choose_precision(config.training.precision, choose_device(config.device), is_own=is_own),
     }
     return config.model_copy(
         update={

@@ -10,7 +10,9 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from foveal.errors import TrainingError
-from foveal.run import Run
+from foveal.launch import place
+from foveal.run import CONFIG, Run
+from foveal.storage import remove_folder
 from foveal.training.checkpoint import Checkpoint, restore
 from foveal.training.fit import Record, TrainState
 from foveal.workflows.changes import changes_since_last
@@ -69,6 +71,8 @@ def record_going_on(
     """
     for difference in require_the_same(checkpoint, prepared, allow_difference=allow_difference):
         run.note(f"not as it was begun: {difference}")
+    for left in run.checkpoints.glob(".*"):  # half-written ones of processes that were killed
+        remove_folder(left)
     restore(state, checkpoint)
     run.write_config(prepared.config)  # who is told of its records may be another now
     run.rewrite_history(checkpoint.facts["history"])
@@ -84,16 +88,25 @@ def sha256_of(weights: Mapping[str, Tensor]) -> str:
 
 def how_it_stopped(outcome: Outcome, prepared: Prepared, run: Run) -> str:
     """Where a training stopped, what is kept, and what can be done with it."""
+    again = (
+        f" To try with other settings: foveal train --config {run.folder / CONFIG} --set training.learning_rate=..."
+        if isinstance(outcome.stopped, TrainingError)  # to go on would come to the same
+        else how_to_go_on(run)
+    )
     return (
         f"stopped at update {outcome.last.update:,} of {prepared.plan.updates:,}; the weights of update "
-        f"{outcome.chosen.update:,} are kept in {run.classifier}: foveal evaluate {run.folder}.{how_to_go_on(run)}"
+        f"{outcome.chosen.update:,} are kept in {run.classifier}: foveal evaluate {run.folder}.{again}"
     )
 
 
 def how_to_go_on(run: Run) -> str:
     """The sentence that says how to go on, empty before the first checkpoint."""
     newest = max((int(each.name) for each in run.checkpoints.glob("[0-9]*")), default=None)
-    return "" if newest is None else f" To go on from update {newest:,}: foveal resume {run.folder}"
+    if newest is None:
+        return ""
+    workers = place().workers
+    command = "foveal" if workers == 1 else f"torchrun --nproc-per-node {place().local_workers} -m foveal"
+    return f" To go on from update {newest:,}: {command} resume {run.folder}"
 
 
 def summarise(outcome: Outcome, prepared: Prepared, run: Run, model: nn.Module, seconds: float) -> dict[str, Any]:

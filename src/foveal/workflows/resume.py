@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from foveal.data.sources import Source
+from foveal.lock import locked
 from foveal.models.own import Own
 from foveal.run import Run
 from foveal.settings import merge, parse_config
 from foveal.training.checkpoint import newest_checkpoint
-from foveal.workflows.train import train
+from foveal.workflows.train import train_locked
 
 
 def resume(
@@ -27,11 +28,14 @@ def resume(
     """
     if run.is_finished:
         return run
-    checkpoint, damaged = newest_checkpoint(run.checkpoints)
-    for reason in damaged:
-        before = f"update {checkpoint.update:,}" if checkpoint is not None else "the start"
-        run.note(f"{reason} The training goes on from {before}, which costs time and changes nothing.")
-    config = run.config
-    if log is not None:
-        config = parse_config(merge(config.model_dump(), {"track": {"to": log}}))
-    return train(config, run, source, own, checkpoint=checkpoint, allow_difference=allow_difference)
+    with locked(run.folder):
+        if run.is_finished:  # by another process, while this one was loading
+            return run
+        checkpoint, damaged = newest_checkpoint(run.checkpoints)
+        for reason in damaged:
+            before = f"update {checkpoint.update:,}" if checkpoint is not None else "the start"
+            run.note(f"{reason} The training goes on from {before}, which costs time and changes nothing.")
+        config = run.config
+        if log is not None:
+            config = parse_config(merge(config.model_dump(), {"track": {"to": log}}))
+        return train_locked(config, run, source, own, checkpoint=checkpoint, allow_difference=allow_difference)

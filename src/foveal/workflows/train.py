@@ -73,15 +73,29 @@ def train(
     `checkpoint` is where to go on from (see workflows/resume.py).
     On Ctrl-C, SIGTERM or a TrainingError the best weights so far are kept as a Classifier, and the exception goes on.
     """
+    with locked(run.folder):
+        return train_locked(config, run, source, own, checkpoint=checkpoint, allow_difference=allow_difference)
+
+
+def train_locked(
+    config: Config,
+    run: Run,
+    source: Source | None,
+    own: Own | None,
+    *,
+    checkpoint: Checkpoint | None,
+    allow_difference: bool,
+) -> Run:
+    """The same by who holds the lock of the run folder."""
     begin = time.perf_counter()
     require_trackers(config.track.to)
     set_threads(config.threads)
     device = choose_device(config.device)
-    with locked(run.folder), joined_workers(device) as workers:
+    with joined_workers(device) as workers:
         with first_one_first(workers):
             prepared = prepare(config, source, own)
         checkpoint = share(checkpoint, workers)
-        state = make_state(prepared, device, workers)
+        state = make_state(prepared, device)
         if checkpoint is None:
             progress = record_beginning(run, prepared)
         else:
@@ -92,12 +106,17 @@ def train(
         records = within_budget(start, state, prepared, run, device, budget)
         outcome = learn(records, state, prepared, run, device, progress, workers)
         if not workers.place.is_first:
+            if outcome.stopped is not None:
+                raise outcome.stopped
             return run
         state.model.load_state_dict(outcome.weights)
         card = make_card(outcome, prepared, run, temperature=calibrate(state.model.cpu(), prepared))
         replace_classifier(run.classifier, outcome.weights, card)
-        run.write_summary(summarise(outcome, prepared, run, state.model, before + time.perf_counter() - begin))
+        seconds = before + time.perf_counter() - begin
         draw_training(run, state.model, prepared)
+        run.write_summary(
+            summarise(outcome, prepared, run, state.model, seconds)
+        )  # last: it says that the run is finished
         if outcome.stopped is not None:
             run.note(how_it_stopped(outcome, prepared, run))
             raise outcome.stopped
@@ -105,7 +124,7 @@ def train(
     return run
 
 
-def make_state(prepared: Prepared, device: torch.device, workers: Workers) -> TrainState:
+def make_state(prepared: Prepared, device: torch.device) -> TrainState:
     """The network, with first weights drawn from the seed, and its optimizer."""
     config = prepared.config
     seed_everything(config.seed)
@@ -119,8 +138,7 @@ def make_state(prepared: Prepared, device: torch.device, workers: Workers) -> Tr
         weight_decay=config.training.weight_decay,
         epsilon=config.training.epsilon,
     )
-    replica = workers.replicate(model, may_skip_layers=prepared.own is not None)
-    return TrainState(model, optimizer, config.seed, replica)
+    return TrainState(model, optimizer, config.seed)
 
 
 def start_fit(
@@ -200,7 +218,9 @@ def learn(
     if chosen is None or progress.newest is None:
         raise stopped or TrainingError("the training made no update. Ask for more epochs.")
     last = progress.newest
-    validated = with_validation(chosen, state, prepared, device, workers)
+    # After an error the other workers may be anywhere: this one measures alone.
+    together = ALONE if isinstance(stopped, TrainingError) else workers
+    validated = with_validation(chosen, state, prepared, device, together)
     return Outcome(chosen.weights, validated, last.record, sha256_of(last.weights), stopped)
 
 
