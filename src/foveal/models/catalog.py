@@ -112,7 +112,7 @@ def build_model(spec: ArchSpec, num_classes: int, own: Own | None = None) -> nn.
     return model.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
-def look_at_images(model: nn.Module, pixels: Iterable[UInt8[Tensor, "N C H W"]]) -> None:
+def look_at_images(model: nn.Module, pixels: Iterable[UInt8[Tensor, "_ C H W"]]) -> None:
     """What a network needs from training images before its first update: airbench whitens its first filters by 5,000."""
     network, normalise = model.get_submodule("network"), model.get_submodule("normalise")
     if not isinstance(network, Airbench):
