@@ -1,9 +1,14 @@
 """Which worker this process is, as torchrun says it in the environment. No torch here."""
 
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from foveal.errors import ConfigError
+from foveal.errors import ConfigError, WorkerError
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,23 @@ def place() -> Place:
             "WORLD_SIZE."
         ) from error
     return Place(rank, workers, local, locals_, restarts, os.environ.get("TORCHELASTIC_RUN_ID", ""))
+
+
+@contextmanager
+def told_to_stop(here: Place) -> Iterator[None]:
+    """Within it, SIGTERM, which torchrun sends to the others when a worker has died, is a WorkerError."""
+
+    def stop(*_: Any) -> None:
+        raise WorkerError(
+            f"worker {here.rank} of {here.workers} was told to stop (SIGTERM): another one has ended, or torchrun was stopped. "
+            "Nothing was written. What torchrun says of it is below; start it again."
+        )
+
+    if here.workers == 1 or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
