@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from foveal.errors import WorkerError
 from foveal.launch import Place, place
+from foveal.training.meeting import choose_interface, name_of_start
 from foveal.training.optim import Loss
 
 MEETING = timedelta(seconds=60)  # for all workers to be there: whoever gives up is started once more
@@ -172,15 +173,19 @@ def joined_workers(device: torch.device, patience: timedelta = TIMEOUT) -> Itera
         return
     try:
         found, rank, size = next(torch.distributed.rendezvous("env://", timeout=MEETING))  # type: ignore[attr-defined]
-        # torchrun may keep one store for all starts, with the addresses of workers that are dead by now.
-        store = torch.distributed.PrefixStore(f"start {here.restarts}", found)  # type: ignore[attr-defined]
+        # torchrun keeps one store for all starts, with the addresses of workers that are dead by now.
+        name = name_of_start(found, here, MEETING)
+        store = torch.distributed.PrefixStore(name, found)  # type: ignore[attr-defined]
         backend = "nccl" if device.type == "cuda" else "gloo"
+        if backend == "gloo":
+            choose_interface(store, here)
         torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=MEETING)
         torch.distributed.distributed_c10d._set_pg_timeout(patience)
     except (RuntimeError, ValueError) as error:
         raise WorkerError(
             f"worker {here.rank} of {here.workers} could not meet the others: {str(error).splitlines()[0]} Start all of them "
-            "with torchrun, and let the machines reach each other at its --rdzv-endpoint."
+            "with torchrun, and let the machines reach each other at its --rdzv-endpoint; where a machine is in several "
+            "networks, name the one to use, as in GLOO_SOCKET_IFNAME=eth0 (on GPUs NCCL_SOCKET_IFNAME)."
         ) from error
     try:
         yield Workers(here)
@@ -189,8 +194,8 @@ def joined_workers(device: torch.device, patience: timedelta = TIMEOUT) -> Itera
             raise
         reason = str(error).splitlines()[0].partition("This is typically")[0].rstrip(". ")
         raise WorkerError(
-            f"worker {here.rank} of {here.workers} lost another one ({reason}): it has ended, or the network between the machines "
-            "has. What torchrun says of it is below; start them again."
+            f"worker {here.rank} of {here.workers} lost another one ({reason}): it has ended, or the network between the "
+            "machines has. What torchrun says of it is below; start them again."
         ) from error
     finally:
         torch.distributed.destroy_process_group()
