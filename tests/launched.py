@@ -10,11 +10,11 @@ LAUNCHER = (sys.executable, "-m", "torch.distributed.run")
 ALONE = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")  # a test's own environment must not say it is a worker
 
 
-def torchrun(*said: object, cwd: Path, workers: int, restarts: int = 0) -> subprocess.Popen[str]:
-    """`torchrun --standalone ... -m foveal SAID`, started, with one thread for each worker."""
+def torchrun(*said: object, cwd: Path, workers: int, restarts: int = 0, dashes: bool = False) -> subprocess.Popen[str]:
+    """`torchrun --standalone ... -m foveal SAID`, started, with one thread for each worker; `dashes` come before foveal."""
     launcher = [*LAUNCHER, "--standalone", f"--nproc-per-node={workers}", f"--max-restarts={restarts}"]
     environment = {**{name: value for name, value in os.environ.items() if name not in ALONE}, "OMP_NUM_THREADS": "1"}
-    command = [*launcher, "-m", "foveal", *map(str, said)]
+    command = [*launcher, "-m", *(["--"] if dashes else []), "foveal", *map(str, said)]
     return subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

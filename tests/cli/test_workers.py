@@ -101,3 +101,10 @@ def test_workers_without_a_named_folder_are_refused(digits_folder: Path, tmp_pat
     assert done.returncode != 0
     assert "several workers need one run folder" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_who_is_told_of_the_training_is_said_behind_two_dashes(digits_folder: Path, tmp_path: Path) -> None:
+    said = ("train", digits_folder, *PLAIN, "--epochs", "1", "--out", "run", "--log", "tensorboard")
+    done = ended(torchrun(*said, cwd=tmp_path, workers=2, dashes=True))
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1, "by the first worker alone"

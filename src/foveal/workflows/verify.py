@@ -87,7 +87,8 @@ def _command(workers: int, *said: str) -> list[str]:
 def _train_and_kill(run: Run, twin: Run, every: int, workers: int) -> int | None:
     """Begin the twin and kill it once it has written a checkpoint; the update of its newest one, None if it was faster."""
     said = ["--config", str(run.folder / CONFIG), "--out", str(twin.folder), "--checkpoint-every", str(every)]
-    command = _command(workers, "train", *said, "--log", "none", "--json")
+    # Not --log none: torchrun takes it for the beginning of an option of its own.
+    command = _command(workers, "train", *said, "--set", "track.to=[]", "--json")
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment_without_launch())
         while process.poll() is None and not any(twin.checkpoints.glob("[0-9]*")):
