@@ -10,13 +10,11 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Int64
-from torch import Tensor, nn
+from torch import nn
 
 from foveal.classifier import logits_of, replace_classifier
 from foveal.config import Config
-from foveal.data.mapped import Images, in_order, numpy_batches
-from foveal.data.pixels import Pixels
+from foveal.data.mapped import in_order, numpy_batches
 from foveal.data.sources import Source
 from foveal.device import choose_device, out_of_memory_said, seed_everything, set_threads
 from foveal.errors import ArtifactError, TrainingError
@@ -30,6 +28,7 @@ from foveal.storage import remove_folder
 from foveal.track.tracking import require_trackers, tracked
 from foveal.training.checkpoint import Checkpoint, share
 from foveal.training.distributed import ALONE, Workers, first_one_first, joined_workers
+from foveal.training.feed import on_device
 from foveal.training.fit import Record, TrainState, fit, measure
 from foveal.training.optim import balanced_weights, make_loss, make_optimizer
 from foveal.training.schedule import make_schedule
@@ -222,12 +221,6 @@ def learn(
     together = ALONE if isinstance(stopped, TrainingError) else workers
     validated = with_validation(chosen, state, prepared, device, together)
     return Outcome(chosen.weights, validated, last.record, sha256_of(last.weights), stopped)
-
-
-def on_device(images: Pixels, device: torch.device) -> tuple[Images, Int64[Tensor, " N"]]:
-    """Images and labels on the device; images that are mapped from a file stay there."""
-    pixels = images.pixels.to(device) if isinstance(images.pixels, Tensor) else images.pixels
-    return pixels, images.labels.to(device)
 
 
 def with_validation(
