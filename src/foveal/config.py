@@ -56,6 +56,8 @@ class ModelConfig(Frozen):
     width: Annotated[float, Field(gt=0, le=16)] = 1.0  # a factor of the channels of `compact`
     head: Literal["max", "flat"] = "max"  # of `compact`
     initialisation: Literal["default", "xavier", "kaiming"] = "default"
+    start: str | None = None  # the Classifier folder whose weights the training begins with
+    start_sha256: str | None = None  # of those weights
 
 
 class TrainingConfig(Frozen):

@@ -131,12 +131,16 @@ LITERATURE: dict[str, Settings] = {
 MODELS = ("compact", *PUBLISHED, *LITERATURE)
 
 
-def resolve(said: Settings, data_name: str) -> Config:
+def resolve(said: Settings, data_name: str, start: Settings | None = None) -> Config:
     """The checked Config for what the user said (nested settings) about the data called `data_name`.
 
+    `start` is what follows from a Classifier that is continued: it wins over the recipes, and what the user said over it.
     Raises ConfigError for unknown networks, networks without a published form, and any bad key or value.
     """
-    asked: Config = parse_config(said)  # so that a bad key is answered before anything is looked up
+    parse_config(said)  # so that a bad key is answered before anything is looked up
+    is_native = said.get("data", {}).get("size") is None
+    said = merge(start or {}, said)
+    asked: Config = parse_config(said)
     require_known(asked.model.name)
     if asked.training.epochs is not None and asked.training.budget is not None and not asked.training.turns:
         raise ConfigError(
@@ -149,7 +153,7 @@ def resolve(said: Settings, data_name: str) -> Config:
     if not asked.as_published:
         # A border is counted in pixels of the images as they come: it is no border of images in another size.
         # And a folder of the user's own that happens to be called mnist is not MNIST.
-        is_known = asked.data.source == data_name and asked.data.size is None
+        is_known = asked.data.source == data_name and is_native
         own = COMPACT_ON.get(data_name, {}).get(asked.preset, {}) if is_known else {}
         particular = own if asked.model.name == "compact" else LITERATURE.get(asked.model.name, GENTLE)
         safe = AUGMENT_ON.get(data_name, {}) if is_known else {}

@@ -25,6 +25,7 @@ from foveal.models.own import Own, describe, load_class
 from foveal.models.tutorials import Layers
 from foveal.training.plan import Plan, plan_training
 from foveal.workflows.load import Loaded, load
+from foveal.workflows.start import Start, find_start
 
 MAX_FLAT = 24  # pixels: beyond, a flat head would hold most of the weights
 
@@ -38,6 +39,7 @@ class Prepared(Loaded):
     arch: ArchSpec
     plan: Plan
     own: Own | None
+    start: Start | None = None
 
     @property
     def pixel_ids(self) -> list[str]:
@@ -60,6 +62,7 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
     train, preprocess = loaded.train, loaded.preprocess
     _require_all_classes(train, loaded.data.classes)
     arch, arch_notes = choose_arch(config, preprocess, train, own, layers_path)
+    start = find_start(config, arch, loaded.data.classes, fingerprint=loaded.splits.fingerprint, own=own)
     training = config.training
     plan = plan_training(
         len(train),
@@ -74,16 +77,18 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
     notes = (
         *loaded.notes,
         *arch_notes,
+        *(start.notes if start is not None else ()),
         *_notes_on_augmentation(config, loaded.data.classes),
         *_notes_on_plan(config, plan, len(train)),
     )
     return Prepared(
         **vars(replace(loaded, notes=notes)),
-        config=settled(config, preprocess, plan, is_own=own is not None),
+        config=settled(config, preprocess, plan, start, is_own=own is not None),
         familiar=familiar(train.pixels, loaded.sides),
-        arch=arch,
+        arch=arch if start is None else start.arch,
         plan=plan,
         own=own,
+        start=start,
     )
 
 
@@ -174,7 +179,7 @@ def statistics(config: Config, train: Pixels) -> tuple[tuple[float, ...], tuple[
     return channel_statistics(train.pixels, max(model.border or 0, 0))
 
 
-def settled(config: Config, preprocess: Preprocess, plan: Plan, *, is_own: bool) -> Config:
+def settled(config: Config, preprocess: Preprocess, plan: Plan, start: Start | None, *, is_own: bool) -> Config:
     """The Config with everything that was open written in: to train from it again gives the same weights.
 
     The statistics of the first layer are not: they follow from the images, and stand in classifier.json.
@@ -188,9 +193,14 @@ def settled(config: Config, preprocess: Preprocess, plan: Plan, *, is_own: bool)
         "validate_every": plan.validate_every / plan.updates_per_epoch,
         "precision": choose_precision(config.training.precision, choose_device(config.device), is_own=is_own),
     }
+    model = {
+        "name": model_from_anywhere(config.model.name),
+        "start": None if start is None else str(start.folder),
+        "start_sha256": None if start is None else start.sha256,
+    }
     return config.model_copy(
         update={
-            "model": config.model.model_copy(update={"name": model_from_anywhere(config.model.name)}),
+            "model": config.model.model_copy(update=model),
             "data": config.data.model_copy(
                 update={
                     "size": size,

@@ -18,6 +18,7 @@ from foveal.training.fit import Record, TrainState
 from foveal.workflows.changes import changes_since_last
 from foveal.workflows.keeping import Progress, progress_in, require_the_same
 from foveal.workflows.prepare import Prepared
+from foveal.workflows.start_known import by_split
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,24 @@ def make_card(outcome: Outcome, prepared: Prepared, run: Run, temperature: float
             "update": outcome.chosen.update,
             "val_accuracy": outcome.chosen.val_accuracy,
             "seed": prepared.config.seed,
+            **_start_of(prepared),
         },
     }
+
+
+def _start_of(prepared: Prepared) -> dict[str, str]:
+    """Of a training that continued a Classifier: which one."""
+    if prepared.start is None:
+        return {}
+    return {"start": str(prepared.start.folder), "start_sha256": prepared.start.sha256}
 
 
 def record_beginning(run: Run, prepared: Prepared) -> Progress:
     """Write what is known before the first update, and tell the user what was decided."""
     run.rewrite_history([])  # of a training that was killed before its first checkpoint
     run.write_config(prepared.config)
-    run.write_splits({**prepared.splits.as_dict(), "pixel_ids": prepared.pixel_ids})
+    earlier = by_split(prepared.earlier)
+    run.write_splits({**prepared.splits.as_dict(), "pixel_ids": prepared.pixel_ids, "earlier": earlier})
     run.write_environment({"threads": prepared.config.threads, "fingerprint": prepared.splits.fingerprint})
     run.note_each("left out: ", prepared.refused)
     for note in (*prepared.notes, *changes_since_last(run, prepared)):

@@ -130,6 +130,8 @@ def make_state(prepared: Prepared, device: torch.device) -> TrainState:
     seed_everything(config.seed)
     model = build_model(prepared.arch, len(prepared.classes), prepared.own).to(device)
     look_at_images(model, in_order(prepared.train.pixels, 500))
+    if prepared.start is not None:
+        model.load_state_dict(prepared.start.weights, strict=False)
     optimizer = make_optimizer(
         model.parameters(),
         config.training.optimizer,
