@@ -10,6 +10,7 @@ from foveal.cli.console import say_error, show_notes
 from foveal.cli.data import app as data_app
 from foveal.cli.evaluate import evaluate, predict
 from foveal.cli.model import app as model_app
+from foveal.cli.rate import rate
 from foveal.cli.resume import resume
 from foveal.cli.runs import app as runs_app
 from foveal.cli.train import reproduce, train
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(resume)
+app.command()(rate)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(reproduce)
