@@ -14,6 +14,7 @@ from foveal.cli.rate import rate
 from foveal.cli.resume import resume
 from foveal.cli.runs import app as runs_app
 from foveal.cli.train import reproduce, train
+from foveal.cli.tune import tune
 from foveal.errors import FovealError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(resume)
 app.command()(rate)
+app.command()(tune)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(reproduce)
