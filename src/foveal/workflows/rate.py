@@ -15,7 +15,6 @@ from foveal.errors import ConfigError
 from foveal.models.own import Own
 from foveal.report.rate_plot import draw_rates
 from foveal.run import plain_name
-from foveal.training.distributed import ALONE
 from foveal.training.fit import Record, fit
 from foveal.training.optim import balanced_weights, make_loss
 from foveal.training.rates import RateTest, climbing, judge, losses_by_rate
@@ -99,7 +98,7 @@ def _climb(prepared: Prepared, device: torch.device, lowest: float, highest: flo
     pixels, labels = on_device(prepared.train, device)
     class_weights = balanced_weights(labels, len(prepared.classes)) if training.balance else None
     return fit(
-        make_state(prepared, device, ALONE),
+        make_state(prepared, device),
         (pixels, labels),
         None,
         loss=make_loss(training.loss, label_smoothing=training.label_smoothing, class_weights=class_weights),

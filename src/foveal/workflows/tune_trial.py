@@ -12,7 +12,6 @@ from foveal.config import Config
 from foveal.device import choose_device, out_of_memory_said
 from foveal.errors import TrainingError
 from foveal.settings import merge, parse_config, parse_settings
-from foveal.training.distributed import ALONE
 from foveal.workflows.keeping import Progress, advance, is_exhausted
 from foveal.workflows.prepare import prepare
 from foveal.workflows.train import make_state, start_fit
@@ -94,7 +93,7 @@ def run_trial(trial: Any, config: Config, deadline: float | None) -> Ended:
     begin = time.perf_counter()
     device = choose_device(config.device)
     prepared = prepare(config)
-    state, progress, validations, reason = make_state(prepared, device, ALONE), Progress(), 0, None
+    state, progress, validations, reason = make_state(prepared, device), Progress(), 0, None
     try:
         with out_of_memory_said("in a trial"):
             for record in start_fit(state, prepared, device):
