@@ -16,7 +16,6 @@ from foveal.config import Config
 from foveal.device import choose_device
 from foveal.errors import ArtifactError, ConfigError, DataError
 from foveal.run import Run
-from foveal.training.distributed import ALONE
 from foveal.training.fit import TrainState, measure
 from foveal.workflows.prepare import Prepared, prepare
 from foveal.workflows.train import make_state
@@ -47,7 +46,7 @@ def known(quick: Quick, zero_to_four: Any, tmp_path: Path) -> Run:
 def begun(run: Run, data: Any) -> tuple[Prepared, TrainState]:
     """A training as it is before its first update."""
     prepared = prepare(run.config, data)
-    return prepared, make_state(prepared, CPU, ALONE)
+    return prepared, make_state(prepared, CPU)
 
 
 def logits(model: torch.nn.Module, images: ndarray) -> torch.Tensor:
