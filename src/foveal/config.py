@@ -84,6 +84,8 @@ class TrainingConfig(Frozen):
     balance: bool = False
     # Of the network while it is trained; weights and validation are always in 32 bits. `auto`: 16 where it is fast.
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    # Pieces of a batch that threads of their own work on; BatchNorm looks at each by itself (default: one a thread).
+    shards: Positive | None = None
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     report_every: Positive = 10
     validate_every: Annotated[float, Field(gt=0)] | None = None

@@ -18,12 +18,13 @@ from foveal.data.pixels import Pixels
 from foveal.data.sources import ARRAYS, Source
 from foveal.device import choose_device, choose_precision
 from foveal.errors import ConfigError, DataError
-from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture
+from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture, is_by_no_chance
 from foveal.models.compact import compact
 from foveal.models.layers import read_layers
 from foveal.models.own import Own, describe, load_class
 from foveal.models.tutorials import Layers
 from foveal.training.plan import Plan, plan_training
+from foveal.training.shards import choose_shards
 from foveal.workflows.load import Loaded, load
 from foveal.workflows.start import Start, find_start
 
@@ -83,7 +84,7 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
     )
     return Prepared(
         **vars(replace(loaded, notes=notes)),
-        config=settled(config, preprocess, plan, start, is_own=own is not None),
+        config=settled(config, preprocess, plan, start, arithmetic(config, plan, arch)),
         familiar=familiar(train.pixels, loaded.sides),
         arch=arch if start is None else start.arch,
         plan=plan,
@@ -179,7 +180,18 @@ def statistics(config: Config, train: Pixels) -> tuple[tuple[float, ...], tuple[
     return channel_statistics(train.pixels, max(model.border or 0, 0))
 
 
-def settled(config: Config, preprocess: Preprocess, plan: Plan, start: Start | None, *, is_own: bool) -> Config:
+def arithmetic(config: Config, plan: Plan, arch: ArchSpec) -> dict[str, str | int]:
+    """The training settings that are left to the machine: the precision, and in how many shards a batch is worked on."""
+    training, device = config.training, choose_device(config.device)
+    precision = choose_precision(training.precision, device, is_own=arch.name == OWN)
+    is_plain = is_by_no_chance(arch) and not training.balance
+    shards = training.shards or choose_shards(plan.batch_size, device, precision, is_plain=is_plain)
+    return {"precision": precision, "shards": shards}
+
+
+def settled(
+    config: Config, preprocess: Preprocess, plan: Plan, start: Start | None, arithmetic: dict[str, str | int]
+) -> Config:
     """The Config with everything that was open written in: to train from it again gives the same weights.
 
     The statistics of the first layer are not: they follow from the images, and stand in classifier.json.
@@ -191,7 +203,7 @@ def settled(config: Config, preprocess: Preprocess, plan: Plan, start: Start | N
         "batch_size": plan.batch_size,
         "report_every": plan.report_every,
         "validate_every": plan.validate_every / plan.updates_per_epoch,
-        "precision": choose_precision(config.training.precision, choose_device(config.device), is_own=is_own),
+        **arithmetic,
     }
     model = {
         "name": model_from_anywhere(config.model.name),

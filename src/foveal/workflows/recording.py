@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from foveal.classifier import logits_of
+from foveal.data.mapped import numpy_batches
 from foveal.errors import TrainingError
+from foveal.evaluation.calibration import fit_temperature
 from foveal.launch import place
 from foveal.run import CONFIG, Run
 from foveal.storage import remove_folder
@@ -140,3 +144,12 @@ def summarise(outcome: Outcome, prepared: Prepared, run: Run, model: nn.Module, 
         "last_weights_sha256": outcome.last_sha256,
         "stopped": outcome.stopped is not None,
     }
+
+
+def calibrate(model: nn.Module, prepared: Prepared) -> float:
+    """The temperature that fits the calibration images."""
+    images = prepared.calibration
+    if len(images) == 0:
+        return 1.0
+    logits = np.concatenate([logits_of(model, batch) for batch in numpy_batches(images.pixels)])
+    return fit_temperature(logits, images.labels.numpy())

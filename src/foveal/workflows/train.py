@@ -8,19 +8,17 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 
-import numpy as np
 import torch
 from jaxtyping import Int64
-from torch import Tensor, nn
+from torch import Tensor
 
-from foveal.classifier import logits_of, replace_classifier
+from foveal.classifier import replace_classifier
 from foveal.config import Config
-from foveal.data.mapped import Images, in_order, numpy_batches
+from foveal.data.mapped import Images, in_order
 from foveal.data.pixels import Pixels
 from foveal.data.sources import Source
 from foveal.device import choose_device, out_of_memory_said, seed_everything, set_threads
 from foveal.errors import ArtifactError, TrainingError
-from foveal.evaluation.calibration import fit_temperature
 from foveal.lock import locked
 from foveal.models.catalog import build_model, look_at_images
 from foveal.models.own import Own
@@ -48,6 +46,7 @@ from foveal.workflows.picture import draw_training
 from foveal.workflows.prepare import Prepared, prepare
 from foveal.workflows.recording import (
     Outcome,
+    calibrate,
     how_it_stopped,
     how_to_go_on,
     make_card,
@@ -174,6 +173,7 @@ def start_fit(
         checkpoint_every=plan.checkpoint_every,
         clip_norm=training.clip_norm,
         precision=training.precision,
+        shards=training.shards or 1,
         workers=workers,
     )
 
@@ -241,12 +241,3 @@ def with_validation(
     state.model.load_state_dict(kept.weights)
     val_loss, val_accuracy = measure(state.model, *on_device(prepared.validation, device), workers=workers)
     return replace(kept.record, val_loss=val_loss, val_accuracy=val_accuracy)
-
-
-def calibrate(model: nn.Module, prepared: Prepared) -> float:
-    """The temperature that fits the calibration images."""
-    images = prepared.calibration
-    if len(images) == 0:
-        return 1.0
-    logits = np.concatenate([logits_of(model, batch) for batch in numpy_batches(images.pixels)])
-    return fit_temperature(logits, images.labels.numpy())
