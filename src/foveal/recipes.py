@@ -36,8 +36,8 @@ _DIGITS: Settings = {
 }
 COMPACT_ON: dict[str, dict[str, Settings]] = {
     "mnist": {
-        "fast": merge(_DIGITS, {"training": {"epochs": 0.44, "validate_every": 0.44}}),
-        "balanced": merge(_DIGITS, {"training": {"epochs": 1.2, "validate_every": 0.6, "warmup": 0.15}}),
+        "fast": merge(_DIGITS, {"training": {"epochs": 0.38, "validate_every": 0.38}}),
+        "balanced": merge(_DIGITS, {"training": {"epochs": 1.35, "validate_every": 0.675, "warmup": 0.15}}),
         "best": {
             "model": {"border": 4, "width": 2.0},
             "training": {"batch_size": 128, "learning_rate": 0.02, "weight_decay": 0.02, "warmup": 0.2, "epochs": 7.3},
