@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from published import MNIST, ROOT, machine
+from published import MNIST, ROOT, stamp
 
 START, END = "<!-- peers:start -->", "<!-- peers:end -->"
 SIDES = Path(__file__).with_name("peer_sides.py")
@@ -68,7 +68,7 @@ def table(found: dict[str, list[list[float]]], images: int) -> str:
     medians = {side: statistics.median(s for epochs in runs for s in epochs[1:]) for side, runs in found.items()}
     ours = medians["foveal"]
     lines = [
-        f"Machine: {machine()}. {images:,} images an epoch, batches of 64, n = {len(found['foveal'])} processes a side.",
+        f"Machine: {stamp()['machine']}. {images:,} images an epoch, batches of 64, n = {len(found['foveal'])} processes a side.",
         "",
         "| side | seconds an epoch, median (min - max) | side / foveal | first epoch, median |",
         "|---|---|---|---|",

@@ -36,7 +36,7 @@ _DIGITS: Settings = {
 }
 COMPACT_ON: dict[str, dict[str, Settings]] = {
     "mnist": {
-        "fast": merge(_DIGITS, {"training": {"epochs": 0.38, "validate_every": 0.38}}),
+        "fast": merge(_DIGITS, {"training": {"epochs": 0.44, "validate_every": 0.44}}),
         "balanced": merge(_DIGITS, {"training": {"epochs": 1.35, "validate_every": 0.675, "warmup": 0.15}}),
         "best": {
             "model": {"border": 4, "width": 2.0},
