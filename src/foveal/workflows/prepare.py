@@ -53,13 +53,16 @@ class Prepared(Loaded):
         return self.data.classes
 
 
-def prepare(config: Config, source: Source | None = None, own: Own | None = None) -> Prepared:
+def prepare(
+    config: Config, source: Source | None = None, own: Own | None = None, *, loaded: Loaded | None = None
+) -> Prepared:
     """Read the data, divide them, decode all but the test images, and settle what depends on them.
 
-    `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module).
+    `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module). `loaded`
+    are the data where they are in memory already, of a config with the same data settings and seed.
     """
     own, layers_path = own if own is not None else own_network(config.model.name), layers_file(config.model.name)
-    loaded = load(config, source)
+    loaded = loaded if loaded is not None else load(config, source)
     train, preprocess = loaded.train, loaded.preprocess
     _require_all_classes(train, loaded.data.classes)
     arch, arch_notes = choose_arch(config, preprocess, train, own, layers_path)
