@@ -46,7 +46,7 @@ def begin(digits_folder: str, tmp_path: Path) -> Callable[..., Path]:
     skip_unless(find_spec("optuna") is not None, 'optuna is not installed: pip install "foveal[tune]"')
 
     def make(name: str = "tuning", *said: str, tried: tuple[str, ...] = ()) -> Path:
-        config = config_of("training.epochs=2", *said, source=digits_folder)
+        config = config_of("training.epochs=2", *said, source=digits_folder).model_copy(update={"threads": None})
         fixed = set(flat(parse_settings(list(said))))
         return begin_tuning(config, fixed, tmp_path / name, "few", parse_settings(list(tried)))
 
@@ -90,6 +90,13 @@ def test_the_best_config_trains_to_the_accuracy_of_its_trial_and_no_test_image_w
     assert run.summary["val_accuracy"] == tuned.best.accuracy
     assert not (data_folder() / "test-log").exists()
     assert len((folder / "trials.csv").read_text().splitlines()) == 5
+
+
+def test_threads_and_what_follows_from_them_are_left_to_whoever_trains(begin: Callable[..., Path]) -> None:
+    folder = begin("tuning", "training.precision=float32")  # in which a batch is divided among threads
+    assert make_trials(folder, 1)[0].accuracy is not None
+    for name in ("base.toml", "config.toml"):
+        assert not {"threads", "training.shards"} & set(flat(read_toml(folder / name)))
 
 
 def test_a_tuning_that_was_interrupted_goes_on_as_if_it_had_not_been(

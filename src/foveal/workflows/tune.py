@@ -79,7 +79,9 @@ def begin_tuning(
     if not space:
         raise ConfigError("every setting that could be tuned was said. Leave one of them out.")
     facts = {"space": space_as_json(space), "recipe": recipe, "fingerprint": prepared.splits.fingerprint}
-    base = prepared.config.model_copy(update={"threads": config.threads})
+    # Threads, and the shards that follow from them and from a trial's batch, are settled in each trial.
+    training = prepared.config.training.model_copy(update={"shards": config.training.shards})
+    base = prepared.config.model_copy(update={"threads": config.threads, "training": training})
     contents = {BASE: _toml(base), SPACE: json.dumps(facts, indent=1).encode()}
     return _write_new(contents, out, f"{plain_name(data_name)}-{plain_name(Path(config.model.name).stem)}")
 
