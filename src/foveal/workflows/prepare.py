@@ -82,7 +82,7 @@ def prepare(
         *loaded.notes,
         *arch_notes,
         *(start.notes if start is not None else ()),
-        *_notes_on_augmentation(config, loaded.data.classes),
+        *merging_augmentations(loaded.data.classes, flip=config.augment.flip, rotate=config.augment.rotate),
         *_notes_on_plan(config, plan, len(train)),
     )
     return Prepared(
@@ -94,10 +94,6 @@ def prepare(
         own=own,
         start=start,
     )
-
-
-def _notes_on_augmentation(config: Config, classes: tuple[str, ...]) -> list[str]:
-    return merging_augmentations(classes, flip=config.augment.flip, rotate=config.augment.rotate)
 
 
 def own_network(name: str) -> Own | None:
