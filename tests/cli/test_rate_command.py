@@ -54,7 +54,26 @@ def test_a_rate_that_must_be_found_elsewhere_is_said(digits_folder: Path, tmp_pa
     assert "next:" not in done.stdout
 
 
-def test_bounds_that_do_not_climb_are_a_wrong_usage(digits_folder: Path, tmp_path: Path) -> None:
-    done = command("rate", digits_folder, "--lowest", "1", "--highest", "0.1", cwd=tmp_path, expect=2)
-    assert "the rate cannot climb from 1 to 0.1" in done.stderr
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (("--lowest", "1", "--highest", "0.1"), "the rate cannot climb from 1 to 0.1"),
+        (("--lowest", "0"), "the rate cannot climb from 0 to 10. Give --lowest above 0"),
+        (("--lowest", "nan"), "the rate cannot climb from nan to 10"),
+        (("--highest", "inf"), "the rate cannot climb from 1e-06 to inf"),
+        (("--out", "rates.jpg"), "the picture cannot be rates.jpg: it is a PNG file"),
+        (("--out", "."), "the picture cannot be .: it is a PNG file"),
+        (("--updates", "5"), "Input should be greater than or equal to 30"),
+    ],
+)
+def test_what_is_asked_wrongly_is_answered_before_anything_is_trained(
+    said: tuple[str, ...], why: str, digits_folder: Path, tmp_path: Path
+) -> None:
+    done = command("rate", digits_folder, *said, cwd=tmp_path, expect=2)
+    assert why in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_length_of_a_training_that_is_not_made_is_not_told(digits_folder: Path, tmp_path: Path) -> None:
+    answer = json.loads(command("rate", digits_folder, *SAID, cwd=tmp_path).stdout)
+    assert answer["notes"] == []

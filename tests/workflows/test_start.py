@@ -102,6 +102,18 @@ def test_with_fewer_classes_what_is_left_out_is_said(quick: Quick, digits: Any, 
     torch.testing.assert_close(logits(state.model, few[0]), before[:, :2])
 
 
+@pytest.mark.parametrize("count", [5, 3])
+def test_where_no_class_is_known_the_last_layer_is_new(
+    count: int, quick: Quick, digits: Any, known: Run, tmp_path: Path
+) -> None:
+    chosen = (digits[1] >= 5) & (digits[1] < 5 + count)  # as many classes as the Classifier has, or fewer
+    run = quick((digits[0][chosen], digits[1][chosen]), start=known, out=tmp_path / "strange")
+    notes = (run.folder / "notes.txt").read_text()
+    names = ", ".join("56789"[:count])
+    assert f"the last layer is new: the Classifier knows none of the classes {names}\n" in notes
+    assert "as their shapes are others" not in notes
+
+
 def test_it_learns_faster_than_from_nothing(quick: Quick, digits: Any, known: Run, tmp_path: Path) -> None:
     rate = {"settings": {"training": {"learning_rate": 0.001}, "model": {"normalise": "unit"}}}
     fresh = quick(digits, out=tmp_path / "fresh", **rate)
@@ -119,6 +131,7 @@ def test_images_are_brought_to_the_size_channels_and_fit_of_the_classifier(
     card = foveal.load(run.folder).card
     assert card.preprocess == foveal.load(first.folder).card.preprocess
     assert (card.arch.border, run.config.model.border, run.config.data.size) == (2, 2, 20)
+    assert "these images are in colour, and are read in grey" in (run.folder / "notes.txt").read_text()
 
 
 def test_the_width_and_head_of_compact_come_along(quick: Quick, digits: Any, tmp_path: Path) -> None:
@@ -164,7 +177,7 @@ def test_code_of_ones_own_is_named_again(quick: Quick, digits: Any, tmp_path: Pa
     first = quick(model=Mine, out=tmp_path / "first")
     run = quick(model=Mine, start=first, out=tmp_path / "run")
     assert run.summary["model"] == "python:Mine"
-    with pytest.raises(ConfigError, match="is of the network code of your own, and no other was asked for"):
+    with pytest.raises(ConfigError, match=r"code of your own .*never run\. Name the code: --model path\.py:MyNet"):
         quick(start=first, out=tmp_path / "third")
 
 
@@ -179,8 +192,15 @@ def test_another_network_is_refused_in_a_sentence(quick: Quick, known: Run, tmp_
 
 
 def test_a_network_in_which_nothing_fits_is_refused(quick: Quick, known: Run, digits: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no weight of the Classifier in .* fits: it takes images of 1x28x28"):
+    with pytest.raises(
+        ConfigError, match=r"no weight of the Classifier in .* fits: its layers are others\. Leave .* out"
+    ):
         quick(start=known, out=tmp_path / "wide", settings={"model": {"width": 3.0}})
+    colours = np.repeat(digits[0][..., None], 3, axis=3).copy()
+    colours[:, 0, 0, 0] = 9
+    why = r"fits: it takes images of 1x28x28, and these are 3x28x28\. Bring them to its size and channels"
+    with pytest.raises(ConfigError, match=why):
+        quick((colours, digits[1]), start=known, out=tmp_path / "colour", channels=3)
 
 
 def test_what_is_no_classifier_is_refused(quick: Quick, tmp_path: Path) -> None:

@@ -5,6 +5,26 @@ from pathlib import Path
 from typing import Any
 
 
+def data_options(
+    source: str | None,
+    *,
+    size: int | None,
+    fit: str | None,
+    channels: int | None,
+    images: str | None,
+    group_by: str | None,
+) -> dict[str, Any]:
+    """The settings of the data that the options of a command say; None where nothing was said."""
+    return {
+        "source": source,
+        "size": size,
+        "fit": fit,
+        "channels": channels,
+        "images": images,
+        "group_by": group_by,
+    }
+
+
 def config_asked(options: Mapping[str, Any], settings: Sequence[str] | None, config: Path | None) -> Any:
     """The Config for nested options (None where nothing was said), `--set` pairs and the config.toml of a run.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from foveal.cli.asked import config_asked
+from foveal.cli.asked import config_asked, data_options
 from foveal.cli.console import AsJson, Threads, print_json, say
 from foveal.cli.train import (
     AsPublished,
@@ -58,14 +58,7 @@ def rate(
 ) -> None:
     """Find a learning rate for DATA: train shortly while the rate climbs, and see where the loss falls and where it explodes."""
     options: dict[str, Any] = {
-        "data": {
-            "source": data,
-            "size": size,
-            "fit": fit,
-            "channels": channels,
-            "images": images,
-            "group_by": group_by,
-        },
+        "data": data_options(data, size=size, fit=fit, channels=channels, images=images, group_by=group_by),
         "model": {"name": model, "start": absolute(start)},
         "preset": preset,
         "as_published": as_published or None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from foveal.cli.asked import config_asked
+from foveal.cli.asked import config_asked, data_options
 from foveal.cli.console import AsJson, Threads, print_json, say, table
 
 DataName = Annotated[
@@ -82,14 +82,7 @@ def train(
     from foveal.settings import seconds_of
 
     options: dict[str, Any] = {
-        "data": {
-            "source": data,
-            "size": size,
-            "fit": fit,
-            "channels": channels,
-            "images": images,
-            "group_by": group_by,
-        },
+        "data": data_options(data, size=size, fit=fit, channels=channels, images=images, group_by=group_by),
         "model": {"name": model, "start": absolute(start)},
         "training": {
             "epochs": epochs,

@@ -13,11 +13,12 @@ FIRST_LAYER = "normalise."  # its statistics are the data's, and no weights
 
 @dataclass(frozen=True)
 class Transfer:
-    """The tensors that are taken, by name, and what is not: tensors, and classes of the last layer."""
+    """The tensors that are taken, by name, and what is not: tensors, and classes of the last layer, which is `head`."""
 
     taken: Mapping[str, Tensor]
     new: tuple[str, ...]
     new_classes: tuple[str, ...] = ()
+    head: str | None = None  # where the classes are others
 
 
 def transfer(
@@ -43,7 +44,7 @@ def transfer(
         if found is not None and found.shape == tensor.shape:
             taken[name] = found.detach().clone()
     new_classes = () if head is None else tuple(each for each in classes if each not in known_classes)
-    return Transfer(taken, tuple(name for name in own if name not in taken), new_classes)
+    return Transfer(taken, tuple(name for name in own if name not in taken), new_classes, head)
 
 
 def _with_rows(

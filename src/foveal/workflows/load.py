@@ -63,6 +63,10 @@ def load(config: Config, source: Source | None = None) -> Loaded:
     if wanted.channels is None:
         pixels, preprocess = drop_equal_channels(pixels, preprocess)
     earlier, known_notes = known_splits(config.model.start)
+    if config.model.start is not None and preprocess.channels == 1 and not sizes.is_grey:
+        known_notes.append(
+            "these images are in colour, and are read in grey, as the Classifier was trained to take them"
+        )
     splits = split(
         data,
         {name: each.ids for name, each in facts.items()},

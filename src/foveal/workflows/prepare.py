@@ -53,13 +53,16 @@ class Prepared(Loaded):
         return self.data.classes
 
 
-def prepare(config: Config, source: Source | None = None, own: Own | None = None) -> Prepared:
+def prepare(
+    config: Config, source: Source | None = None, own: Own | None = None, *, loaded: Loaded | None = None
+) -> Prepared:
     """Read the data, divide them, decode all but the test images, and settle what depends on them.
 
-    `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module).
+    `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module). `loaded`
+    are the data where they are in memory already, of a config with the same data settings and seed.
     """
     own, layers_path = own if own is not None else own_network(config.model.name), layers_file(config.model.name)
-    loaded = load(config, source)
+    loaded = loaded if loaded is not None else load(config, source)
     train, preprocess = loaded.train, loaded.preprocess
     _require_all_classes(train, loaded.data.classes)
     arch, arch_notes = choose_arch(config, preprocess, train, own, layers_path)
@@ -79,7 +82,7 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
         *loaded.notes,
         *arch_notes,
         *(start.notes if start is not None else ()),
-        *_notes_on_augmentation(config, loaded.data.classes),
+        *merging_augmentations(loaded.data.classes, flip=config.augment.flip, rotate=config.augment.rotate),
         *_notes_on_plan(config, plan, len(train)),
     )
     return Prepared(
@@ -91,10 +94,6 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
         own=own,
         start=start,
     )
-
-
-def _notes_on_augmentation(config: Config, classes: tuple[str, ...]) -> list[str]:
-    return merging_augmentations(classes, flip=config.augment.flip, rotate=config.augment.rotate)
 
 
 def own_network(name: str) -> Own | None:

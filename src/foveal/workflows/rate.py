@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from foveal.training.fit import Record, fit
 from foveal.training.optim import balanced_weights, make_loss
 from foveal.training.rates import RateTest, climbing, judge, losses_by_rate
 from foveal.workflows.augmenting import make_augmentation, make_mix
+from foveal.workflows.measuring import on_device
 from foveal.workflows.prepare import Prepared, prepare
-from foveal.workflows.train import make_state, on_device
+from foveal.workflows.train import make_state
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,18 @@ def find_rate(
     """Train for so many updates while the rate climbs, ending where the loss runs away, and draw the losses by rate.
 
     What is trained is thrown away; `training.learning_rate` and the schedule have no part in it. Raises ConfigError for
-    bounds that do not climb.
+    bounds that do not climb and for a picture that is no PNG file.
     """
-    if not 0 < lowest < highest:
-        raise ConfigError(f"the rate cannot climb from {lowest:g} to {highest:g}. Give --lowest less than --highest.")
+    if not 0 < lowest < highest < inf:
+        raise ConfigError(
+            f"the rate cannot climb from {lowest:g} to {highest:g}. Give --lowest above 0, and --highest above that."
+        )
+    _require_picture(out)
     begin = time.perf_counter()
     threads, device = set_threads(config.threads), choose_device(config.device)
-    prepared = prepare(config, source, own)
+    # Without its floor of updates, which is of another training and would only be told of.
+    short = config.model_copy(update={"training": config.training.model_copy(update={"min_updates": 0})})
+    prepared = prepare(short, source, own)
     with out_of_memory_said("while looking for a rate"):
         rates, losses, has_run_away = losses_by_rate(_climb(prepared, device, lowest, highest, updates))
     found = FoundRate(
@@ -90,6 +97,11 @@ def find_rate(
     )
     draw_rates(found.test, found.picture, title=f"{found.model} on {found.data}, {found.optimizer}")
     return found
+
+
+def _require_picture(out: Path | None) -> None:
+    if out is not None and (out.suffix.lower() != ".png" or out.is_dir()):
+        raise ConfigError(f"the picture cannot be {out}: it is a PNG file. Give --out a file name that ends in .png.")
 
 
 def _climb(prepared: Prepared, device: torch.device, lowest: float, highest: float, updates: int) -> Iterator[Record]:

@@ -61,13 +61,21 @@ def find_start(
         known_classes=classifier.classes,
     )
     if not any(tensor.ndim > 1 for tensor in found.taken.values()):  # counters and biases alone are no network
-        raise ConfigError(
-            f"no weight of the Classifier in {classifier.folder} fits: it takes images of {_by(known.input_shape)}, and these "
-            f"are {_by(arch.input_shape)}, or its layers are others. Bring the images to its size and channels (--size, "
-            "--channels), or leave --from out."
-        )
+        raise _nothing_fits(classifier, arch)
     told = (*_told(found, classifier, classes), *notes)
     return Start(classifier.folder.resolve(), arch, found.taken, classifier.card.weights_sha256, told)
+
+
+def _nothing_fits(classifier: Classifier, arch: ArchSpec) -> ConfigError:
+    theirs, ours = classifier.card.arch.input_shape, arch.input_shape
+    if theirs == ours:
+        why = "its layers are others. Leave what changes them out (model.width, model.head), or leave --from out."
+    else:
+        why = (
+            f"it takes images of {_by(theirs)}, and these are {_by(ours)}. Bring them to its size and channels (--size, "
+            "--channels), or leave --from out."
+        )
+    return ConfigError(f"no weight of the Classifier in {classifier.folder} fits: {why}")
 
 
 def _open(path: str, sha256: str | None, own: Own | None) -> Classifier:
@@ -88,13 +96,17 @@ def _told(found: Transfer, classifier: Classifier, classes: tuple[str, ...]) -> 
     """What was taken and what is new, in sentences."""
     total = len(found.taken) + len(found.new)
     notes = [f"starts from {classifier.folder}: {len(found.taken)} of {total} tensors are its own"]
-    if found.new:
-        notes.append(f"new, as their shapes are others: {_few(found.new)}")
+    is_strange = len(found.new_classes) == len(classes)  # then the last layer is new whatever its shape
+    new = [name for name in found.new if not is_strange or name.rpartition(".")[0] != found.head]
+    if new:
+        notes.append(f"new, as their shapes are others: {_few(new)}")
     dropped = [name for name in classifier.classes if name not in classes]
-    if found.new_classes:
+    if is_strange:
+        notes.append(f"the last layer is new: the Classifier knows none of the classes {_few(classes)}")
+    elif found.new_classes:
         kept = len(classes) - len(found.new_classes)
         notes.append(f"the last layer keeps the rows of {kept} classes and has new ones for {_few(found.new_classes)}")
-    if dropped:
+    if dropped and not is_strange:
         notes.append(f"the last layer has no row any more for {_few(dropped)}, which these data do not have")
     return notes
 

@@ -43,7 +43,10 @@ def start_settings(asked: Mapping[str, Any]) -> dict[str, Any]:
 def _require_same_network(classifier: Classifier, asked: str | None) -> None:
     known = classifier.card.arch.name
     if asked is None and known == "own":
-        raise different_network(classifier, "no other")
+        raise ConfigError(
+            f"the Classifier in {classifier.folder} is of a network that is code of your own ({classifier.card.arch.source}), "
+            "and what a Classifier remembers is never run. Name the code: --model path.py:MyNet."
+        )
     is_same = asked is None or kind_of(asked) == known
     if not is_same:
         raise different_network(classifier, str(asked))

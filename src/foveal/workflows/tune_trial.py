@@ -1,81 +1,23 @@
-"""One trial of `foveal tune`: which settings it tries, and how good they are on the validation images.
+"""One trial of `foveal tune`: how good some settings are on the validation images.
 
 No test image is opened, and no folder is written: a trial is its settings and its accuracy.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from foveal.config import Config
 from foveal.device import choose_device, out_of_memory_said
 from foveal.errors import TrainingError
-from foveal.settings import merge, parse_config, parse_settings
+from foveal.training.fit import TrainState
 from foveal.workflows.keeping import Progress, advance, is_exhausted
-from foveal.workflows.prepare import prepare
+from foveal.workflows.load import Loaded
+from foveal.workflows.prepare import Prepared, prepare
 from foveal.workflows.train import make_state, start_fit
 
-BATCH_SIZES = (32, 64, 128, 256)
-WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)  # of `compact`
-MAX_SHIFT = 4  # pixels
-DIVERGED, OUT_OF_TIME, NO_HOPE = "diverged", "out of time", "below the median"
-
-
-@dataclass(frozen=True)
-class Floats:
-    """A setting between two values, tried evenly over the magnitudes."""
-
-    low: float
-    high: float
-
-
-Choices = tuple[int | float, ...]
-Space = dict[str, Floats | Choices]  # by the names that `--set` takes
-
-
-def search_space(base: Config, n: int, batch_size: int, fixed: set[str]) -> tuple[Space, dict[str, Any]]:
-    """What is tried, but for `fixed` settings, and the values of the recipe itself; n training images, in its batches."""
-    training, shift = base.training, base.augment.shift
-    space: Space = {
-        "training.learning_rate": Floats(training.learning_rate / 10, training.learning_rate * 10),
-        "training.weight_decay": Floats(1e-5, 0.3),
-        "training.batch_size": tuple(sorted({batch_size, *(size for size in BATCH_SIZES if size <= n // 4)})),
-        "augment.shift": tuple(range(max(MAX_SHIFT, shift) + 1)),
-        "model.width": tuple(sorted({base.model.width, *WIDTHS})),
-    }
-    recipe: dict[str, Any] = {
-        "training.learning_rate": training.learning_rate,
-        "training.weight_decay": training.weight_decay,
-        "training.batch_size": batch_size,
-        "augment.shift": shift,
-        "model.width": base.model.width,
-    }
-    if base.model.name != "compact" or base.model.start is not None:  # weights that are continued have their width
-        fixed = fixed | {"model.width"}
-    space = {name: values for name, values in space.items() if name not in fixed}
-    return space, {name: recipe[name] for name, values in space.items() if _holds(values, recipe[name])}
-
-
-def _holds(values: Floats | Choices, value: float) -> bool:
-    return values.low <= value <= values.high if isinstance(values, Floats) else value in values
-
-
-def with_settings(base: Config, settings: Mapping[str, Any]) -> Config:
-    """The Config with these settings, by the names that `--set` takes, in the place of its own."""
-    said = parse_settings([f"{name}={value}" for name, value in settings.items()])
-    config: Config = parse_config(merge(base.model_dump(mode="json", exclude_none=True), said))
-    return config
-
-
-def suggest(trial: Any, space: Space) -> dict[str, Any]:
-    """What Optuna would like to try."""
-    return {
-        name: trial.suggest_float(name, values.low, values.high, log=True)
-        if isinstance(values, Floats)
-        else trial.suggest_categorical(name, values)
-        for name, values in space.items()
-    }
+OUT_OF_TIME, NO_HOPE = "out of time", "below the median"
 
 
 @dataclass(frozen=True)
@@ -88,26 +30,41 @@ class Ended:
     updates: int
 
 
-def run_trial(trial: Any, config: Config, deadline: float | None) -> Ended:
-    """Train as `config` says and tell the trial of each validation; it may be ended early by the pruner or the clock."""
+def run_trial(trial: Any, config: Config, deadline: float | None, loaded: Loaded | None = None) -> Ended:
+    """Train as `config` says and tell the trial of each validation; the pruner or the clock may end it early.
+
+    A loss that runs away or memory that runs out ends the trial, and not the tuning. `deadline` is by `time.time`.
+    """
     begin = time.perf_counter()
-    device = choose_device(config.device)
-    prepared = prepare(config)
-    state, progress, validations, reason = make_state(prepared, device), Progress(), 0, None
+    progress, updates = Progress(), 0
+    reason: str | None = None
     try:
         with out_of_memory_said("in a trial"):
-            for record in start_fit(state, prepared, device):
-                progress = advance(progress, record, state)
-                validations += record.val_accuracy is not None
-                if record.update == prepared.plan.updates or is_exhausted(progress, config.training.patience):
-                    break
-                reason = _reason_to_end(trial, progress, validations, deadline)
-                if reason is not None:
-                    break
+            prepared = prepare(config, loaded=loaded)
+            state = make_state(prepared, choose_device(config.device))
+            for stretch in _stretches(trial, state, prepared, deadline):
+                (progress, reason), updates = stretch, state.update
     except TrainingError as error:
-        reason = f"{DIVERGED}: {error}"
+        reason = str(error)
     accuracy = None if progress.best is None else progress.best.record.val_accuracy
-    return Ended(accuracy, reason, time.perf_counter() - begin, state.update)
+    return Ended(accuracy, reason, time.perf_counter() - begin, updates)
+
+
+def _stretches(
+    trial: Any, state: TrainState, prepared: Prepared, deadline: float | None
+) -> Iterator[tuple[Progress, str | None]]:
+    """The progress after each Record, and at the last one why the trial ends early, if it does."""
+    progress, validations, patience = Progress(), 0, prepared.config.training.patience
+    for record in start_fit(state, prepared, choose_device(prepared.config.device)):
+        progress = advance(progress, record, state)
+        validations += record.val_accuracy is not None
+        if record.update == prepared.plan.updates or is_exhausted(progress, patience):
+            yield progress, None
+            return
+        reason = _reason_to_end(trial, progress, validations, deadline)
+        yield progress, reason
+        if reason is not None:
+            return
 
 
 def _reason_to_end(trial: Any, progress: Progress, validations: int, deadline: float | None) -> str | None:
