@@ -5,8 +5,9 @@ FovealError
 ├── DataError       what was given to learn from or to look at is missing, damaged or inconsistent
 ├── ArtifactError   a run folder or a Classifier folder cannot be read, written or found
 ├── ExportError     a Classifier cannot be turned into the format asked for
-└── TrainingError   training cannot go on: a loss that is not a number
-    └── MemoryRanOut    no memory was left; what has been learnt is kept
+├── TrainingError   training cannot go on: a loss that is not a number
+│   └── MemoryRanOut    no memory was left; what has been learnt is kept
+└── WorkerError     another of the processes that torchrun started cannot be met, or ended before its work was done
 """
 
 from collections.abc import Iterable
@@ -39,6 +40,10 @@ class ExportError(FovealError):
 
 class TrainingError(FovealError):
     """Training cannot go on; the last good weights are kept."""
+
+
+class WorkerError(FovealError):
+    """Another of the processes that torchrun started cannot be met, or ended before its work was done."""
 
 
 class MemoryRanOut(TrainingError):

@@ -4,7 +4,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,11 @@ from foveal.config import Familiar
 from foveal.data.decode import fit_image, open_image
 from foveal.data.images import EXTENSIONS
 from foveal.errors import ConfigError, DataError
+from foveal.launch import Place
 
 PictureSource = str | Path | bytes | ndarray  # an array is uint8, (H, W) or (H, W, 1 or 3)
+Named = tuple[str, Path | bytes | ndarray]  # what a source is called, and the source
+BATCH, ALONE = 256, Place()
 MUCH_LARGER, MUCH_SMALLER, MUCH_LIGHTER = 8, 0.5, 64  # times the longest, times the shortest side; levels of 255
 
 
@@ -54,7 +57,7 @@ def predict(
     *,
     top: int = 3,
     invert: bool = False,
-    batch_size: int = 256,
+    batch_size: int = BATCH,
     logits_fn: LogitsFn | None = None,
 ) -> Iterator[Prediction | Refused]:
     """One answer for each picture, in order. A source is a file, a folder, a glob, encoded bytes or an array.
@@ -62,18 +65,40 @@ def predict(
     `invert` turns light and dark round first. `logits_fn` stands in for the Classifier's own network. Raises
     ConfigError when `top` is below 1; a picture that cannot be read is a Refused, never an error.
     """
+    logits = logits_fn or classifier.logits
+    for answers in predict_batches(classifier, expand(sources), top, invert, batch_size=batch_size, logits_fn=logits):
+        yield from answers
+
+
+def predict_batches(
+    classifier: Classifier,
+    named: Iterator[Named],
+    top: int,
+    invert: bool,
+    *,
+    batch_size: int = BATCH,
+    logits_fn: LogitsFn,
+    here: Place = ALONE,
+) -> Iterator[list[Prediction | Refused]]:
+    """The answers batch by batch. Of several workers each gets every W-th batch, and opens no picture of the others.
+
+    Batches are the same for any number of workers, and so are the bits of the answers. Raises ConfigError.
+    """
     if top < 1:
         raise ConfigError(f"top is {top}; at least the likeliest label must be given. Use 1 or more.")
-    items = (_open(classifier, name, source, invert) for name, source in expand(sources))
-    while batch := list(islice(items, batch_size)):
-        pictures = [item for item in batch if isinstance(item, _Picture)]
-        answers = iter(_answer(classifier, pictures, top, logits_fn or classifier.logits))
-        yield from (next(answers) if isinstance(item, _Picture) else item for item in batch)
+    for number in count():
+        batch = list(islice(named, batch_size))
+        if not batch:
+            return
+        if number % here.workers != here.rank:
+            continue
+        items = [_open(classifier, name, source, invert) for name, source in batch]
+        pictures = [item for item in items if isinstance(item, _Picture)]
+        answers = iter(_answer(classifier, pictures, top, logits_fn))
+        yield [next(answers) if isinstance(item, _Picture) else item for item in items]
 
 
-def expand(
-    sources: str | Path | bytes | Iterable[PictureSource],
-) -> Iterator[tuple[str, Path | bytes | ndarray]]:
+def expand(sources: str | Path | bytes | Iterable[PictureSource]) -> Iterator[Named]:
     """Each source with its name: a folder becomes the pictures below it, a glob the files that it matches."""
     if isinstance(sources, str | Path | bytes):
         sources = [sources]  # letter by letter, "/home" would begin with the whole disk
@@ -83,7 +108,9 @@ def expand(
         elif isinstance(source, ndarray):
             yield f"<array {number}>", source
         elif os.path.isdir(source):  # noqa: PTH112 -- unlike Path.is_dir, never raises, as for a name that is too long
-            yield from ((str(path), path) for path in _pictures_below(Path(source)))
+            below = _pictures_below(str(source))
+            first = next(below, Path(source))  # the folder itself, to be refused, where it holds none
+            yield from ((str(path), path) for path in chain([first], below))
         elif not os.path.exists(source) and glob.has_magic(str(source)):  # noqa: PTH110
             matches = sorted(glob.glob(str(source), recursive=True))  # noqa: PTH207 -- absolute patterns too
             yield from ((match, Path(match)) for match in matches or [str(source)])
@@ -91,9 +118,25 @@ def expand(
             yield str(source), Path(source)
 
 
-def _pictures_below(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
-    return found or [folder]
+def _pictures_below(folder: str) -> Iterator[Path]:
+    """The picture files in a folder and below it, sorted by path; held are the names of one folder at each depth."""
+    names, folders = [], set()
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.add(entry.name)
+                elif Path(entry.name).suffix.lower() not in EXTENSIONS:
+                    continue
+                names.append(entry.name)
+    except PermissionError:  # as of a folder like lost+found
+        return
+    for name in sorted(names):
+        path = os.path.join(folder, name)  # noqa: PTH118 -- plain text, as there may be millions
+        if name in folders:
+            yield from _pictures_below(path)
+        elif os.path.isfile(path):  # noqa: PTH113 -- never raises
+            yield Path(path)
 
 
 def _open(classifier: Classifier, name: str, source: Path | bytes | ndarray, invert: bool) -> _Picture | Refused:

@@ -9,23 +9,35 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from foveal.errors import ArtifactError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all; ArtifactError says why the system refused."""
+    with new_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into piece by piece: at its end it is at `path`, whole, and nothing is where it failed.
+
+    ArtifactError says why the system refused.
+    """
     temporary: str | None = None
     try:
-        if path.is_fifo() or path.is_char_device():  # /dev/stdout: to move a file into its place would destroy it
-            path.write_bytes(content)
+        if is_stream(path):
+            with path.open("wb") as pipe:
+                yield pipe
             return
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        _write(handle, content)
+        with _flushed(handle) as file:
+            yield file
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
         _flush_names(path.parent)
@@ -36,6 +48,11 @@ def write_atomic(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def is_stream(path: Path) -> bool:
+    """Whether something is written to rather than replaced: a pipe or a device, as /dev/stdout is."""
+    return path.is_fifo() or path.is_char_device()
+
+
 def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write a new folder of files so that all of them are there or none; ArtifactError says why the system refused."""
     temporary: str | None = None
@@ -43,7 +60,8 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
         temporary = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")
         for name, content in contents.items():
             path = Path(temporary) / name
-            _write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), content)
+            with _flushed(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)) as file:
+                file.write(content)
         _flush_names(Path(temporary))
         Path(temporary).chmod(0o755)
         Path(temporary).rename(folder)
@@ -55,9 +73,10 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write(handle: int, content: bytes) -> None:
+@contextmanager
+def _flushed(handle: int) -> Iterator[BinaryIO]:
     with os.fdopen(handle, "wb") as file:
-        file.write(content)
+        yield file
         file.flush()
         os.fsync(file.fileno())
 

@@ -4,55 +4,27 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from launched import children_of, ended, torchrun
 from safetensors.numpy import load_file
 
 PLAIN = ("--model", "twoconv-same", "--seed", "3", "--set", "augment.shift=0", "--set", "training.batch_size=20")
 
 
-def torchrun(data: Path, cwd: Path, workers: int, out: str, *said: str, restarts: int = 0) -> subprocess.Popen[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"]
-    command = [
-        *launcher,
-        f"--max-restarts={restarts}",
-        "-m",
-        "foveal",
-        "train",
-        str(data),
-        "--out",
-        out,
-        "--json",
-        *said,
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def train(data: Path, cwd: Path, workers: int, out: str, *said: str, restarts: int = 0) -> subprocess.Popen[str]:
+    return torchrun("train", data, "--out", out, "--json", *said, cwd=cwd, workers=workers, restarts=restarts)
 
 
 def summary_of(process: subprocess.Popen[str]) -> dict[str, object]:
-    stdout, stderr = process.communicate(timeout=240)
-    assert process.returncode == 0, stderr
-    assert stdout.count("\n") == 1, "one object, by the first worker alone"
-    answer: dict[str, object] = json.loads(stdout)
+    done = ended(process)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1, "one object, by the first worker alone"
+    answer: dict[str, object] = json.loads(done.stdout)
     return answer
-
-
-def children_of(process: int) -> list[int]:
-    """The processes that this one has started (Linux)."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            number, _, rest = path.read_text().partition(" (")
-            if int(rest.rpartition(") ")[2].split()[1]) == process:
-                found.append(int(number))
-    return sorted(found)
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:
@@ -65,7 +37,7 @@ def runs(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     folder = tmp_path_factory.mktemp("workers")
     for count in (1, 2, 4):
         said = (*PLAIN, "--epochs", "3", "--set", "training.precision=float32")
-        summary_of(torchrun(digits_folder, folder, count, str(count), *said))
+        summary_of(train(digits_folder, folder, count, str(count), *said))
     return {count: folder / str(count) for count in (1, 2, 4)}
 
 
@@ -101,8 +73,8 @@ def test_a_worker_that_is_killed_is_started_again_and_the_weights_are_those_of_a
 ) -> None:
     said = ("--model", "lenet-dropout2d", "--seed", "1", "--epochs", "30", "--checkpoint-every", "20")
     # Three workers: with two, sums are the same in any order.
-    summary_of(torchrun(digits_folder, tmp_path, 3, "whole", *said))
-    process = torchrun(digits_folder, tmp_path, 3, "run", *said, restarts=3)
+    summary_of(train(digits_folder, tmp_path, 3, "whole", *said))
+    process = train(digits_folder, tmp_path, 3, "run", *said, restarts=3)
     deadline = time.monotonic() + 120
     while not any((tmp_path / "run").glob("checkpoint/[0-9]*")) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -117,22 +89,22 @@ def test_a_run_of_somebody_else_is_not_taken_over_by_workers_that_are_started_ag
     digits_folder: Path, runs: dict[int, Path]
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in runs[2].rglob("*")}
-    process = torchrun(digits_folder, runs[2].parent, 2, "2", *PLAIN, "--epochs", "2", restarts=1)
-    _, stderr = process.communicate(timeout=240)
-    assert process.returncode != 0
-    assert "the run folder 2 exists already" in stderr
+    process = train(digits_folder, runs[2].parent, 2, "2", *PLAIN, "--epochs", "2", restarts=1)
+    done = ended(process)
+    assert done.returncode != 0
+    assert "the run folder 2 exists already" in done.stderr
     assert {path: path.stat().st_mtime_ns for path in runs[2].rglob("*")} == before
 
 
 def test_workers_without_a_named_folder_are_refused(digits_folder: Path, tmp_path: Path) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*launcher, "-m", "foveal", "train", str(digits_folder)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = ended(torchrun("train", digits_folder, cwd=tmp_path, workers=2))
     assert done.returncode != 0
     assert "several workers need one run folder" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_who_is_told_of_the_training_is_said_behind_two_dashes(digits_folder: Path, tmp_path: Path) -> None:
+    said = ("train", digits_folder, *PLAIN, "--epochs", "1", "--out", "run", "--log", "tensorboard")
+    done = ended(torchrun(*said, cwd=tmp_path, workers=2, dashes=True))
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1, "by the first worker alone"

@@ -75,11 +75,12 @@ def test_the_place_is_what_torchrun_says(monkeypatch: pytest.MonkeyPatch) -> Non
         "WORLD_SIZE": "8",
         "LOCAL_RANK": "1",
         "LOCAL_WORLD_SIZE": "4",
-        "TORCHELASTIC_RESTART_COUNT": "2",
+        "TORCHELASTIC_MAX_RESTARTS": "2",
+        "TORCHELASTIC_RUN_ID": "june",
     }
     for name, value in said.items():
         monkeypatch.setenv(name, value)
-    assert place() == Place(rank=5, workers=8, local_rank=1, local_workers=4, restarts=2)
+    assert place() == Place(rank=5, workers=8, local_rank=1, local_workers=4, may_restart=True, launch="june")
     assert not place().is_first
 
 

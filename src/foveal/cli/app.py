@@ -8,8 +8,9 @@ import typer
 import foveal  # noqa: F401 -- sets the OpenMP policy before any command imports torch
 from foveal.cli.console import say_error, show_notes
 from foveal.cli.data import app as data_app
-from foveal.cli.evaluate import evaluate, predict
+from foveal.cli.evaluate import evaluate
 from foveal.cli.model import app as model_app
+from foveal.cli.predict import predict
 from foveal.cli.rate import rate
 from foveal.cli.resume import resume
 from foveal.cli.runs import app as runs_app

@@ -11,21 +11,30 @@ from foveal.launch import Place
 from foveal.run import Run, removed_if_empty, start_run
 from foveal.storage import read_json, write_json
 
+LOG = logging.getLogger("foveal")
 LAUNCH = "launch.json"  # in the run folder of a training that torchrun started
 
 
 def train_together(config: Any, out: Path | None, name: str, here: Place) -> Run | None:
     """Train as one of the workers; the run for the first of them, None for the others.
 
-    Workers that torchrun started again after one of them died go on from the newest checkpoint in `out`.
+    Workers that torchrun started again after one of them died go on from the newest checkpoint in `out`. (How often that was
+    is no help: torchrun counts the restarts of each machine by itself.) Raises ConfigError.
     """
     if out is None:
         raise ConfigError("several workers need one run folder, also when they are started again. Name it: --out DIR")
     if config.training.budget is not None:
         raise ConfigError("--budget is for one process: the clocks of several would not agree. Say --epochs instead.")
+    if here.may_restart and not here.launch:
+        raise ConfigError(
+            "torchrun may start the workers again, and has no name for them, by which they would know their run. Say "
+            "--rdzv-id NAME, a new one for each training."
+        )
     said = {"launch": here.launch, "settings": hashlib.sha256(config.model_dump_json().encode()).hexdigest()}
-    is_again = here.restarts > 0 and _said_in(out) == said
+    is_again = bool(here.launch) and _said_in(out) == said
     if is_again and Run(out).is_finished:
+        if here.is_first:
+            LOG.info(f"{out} is finished already: nothing was changed")
         return Run(out) if here.is_first else None
     if not here.is_first:
         _keep_step(config)
@@ -64,7 +73,7 @@ def _said_in(out: Path) -> Any:
 
 def _keep_step(config: Any, *, allow_difference: bool = False) -> None:
     """Take part in the training; what would be written goes into a folder that is thrown away."""
-    logging.getLogger("foveal").setLevel(logging.ERROR)
+    LOG.setLevel(logging.ERROR)
     from foveal.config import TrackConfig
     from foveal.workflows.train import train
 

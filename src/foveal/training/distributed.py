@@ -4,7 +4,7 @@ Each worker works on its share of every batch; gradients are averaged, so that a
 of the images is the same for any number of workers, and each epoch visits each of them once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,12 +14,14 @@ import torch.distributed
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from foveal.errors import TrainingError
+from foveal.errors import WorkerError
 from foveal.launch import Place, place
+from foveal.training.meeting import choose_interface, name_of_start
 from foveal.training.optim import Loss
 
 MEETING = timedelta(seconds=60)  # for all workers to be there: whoever gives up is started once more
 TIMEOUT = timedelta(minutes=30)  # that a worker may be behind: the first one decodes the data before the others begin
+EXCHANGE = ("gloo", "nccl", "connection closed", "connection reset")  # in what torch says of an exchange that failed
 MIN_SHARE = 2  # images a worker looks at in any batch: BatchNorm has no variance of a single value
 
 
@@ -117,6 +119,30 @@ class Workers:
         torch.distributed.broadcast(held, src=0)
         return held.cpu().numpy().tobytes()
 
+    def in_turn(self, own: Iterable[bytes]) -> Iterator[bytes]:
+        """For rank 0 a piece of each worker in turn, until all have given theirs; the others send, and get none.
+
+        Whoever does not iterate does not take part.
+        """
+        if self.place.is_first:
+            yield from _one_of_each([iter(own), *(self._received(rank) for rank in range(1, self.place.workers))])
+            return
+        for piece in own:
+            torch.distributed.send(torch.tensor([len(piece)]), dst=0)
+            torch.distributed.send(torch.frombuffer(bytearray(piece), dtype=torch.uint8), dst=0)
+        torch.distributed.send(torch.tensor([0]), dst=0)
+
+    def _received(self, rank: int) -> Iterator[bytes]:
+        """The pieces that a worker sends, none of which is empty."""
+        size = torch.zeros(1, dtype=torch.int64)
+        while True:
+            torch.distributed.recv(size, src=rank)
+            if not size:
+                return
+            held = torch.empty(int(size), dtype=torch.uint8)
+            torch.distributed.recv(held, src=rank)
+            yield held.numpy().tobytes()
+
     @property
     def _device(self) -> torch.device:
         is_gpu = torch.distributed.get_backend() == "nccl"
@@ -126,27 +152,51 @@ class Workers:
 ALONE = Workers()
 
 
+def _one_of_each(sources: list[Iterator[bytes]]) -> Iterator[bytes]:
+    while sources:
+        for source in list(sources):
+            try:
+                yield next(source)
+            except StopIteration:
+                sources.remove(source)
+
+
 @contextmanager
-def joined_workers(device: torch.device) -> Iterator[Workers]:
-    """Meet the other workers that torchrun started, if it did; part from them at the end. Raises TrainingError."""
+def joined_workers(device: torch.device, patience: timedelta = TIMEOUT) -> Iterator[Workers]:
+    """Meet the other workers that torchrun started, if it did; part from them at the end.
+
+    `patience` is how far one may be behind. Raises WorkerError where they cannot meet, and where another one is gone.
+    """
     here = place()
     if here.workers == 1:
         yield ALONE
         return
     try:
         found, rank, size = next(torch.distributed.rendezvous("env://", timeout=MEETING))  # type: ignore[attr-defined]
-        # torchrun may keep one store for all starts, with the addresses of workers that are dead by now.
-        store = torch.distributed.PrefixStore(f"start {here.restarts}", found)  # type: ignore[attr-defined]
+        # torchrun keeps one store for all starts, with the addresses of workers that are dead by now.
+        name = name_of_start(found, here, MEETING)
+        store = torch.distributed.PrefixStore(name, found)  # type: ignore[attr-defined]
         backend = "nccl" if device.type == "cuda" else "gloo"
+        if backend == "gloo":
+            choose_interface(store, here)
         torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=MEETING)
-        torch.distributed.distributed_c10d._set_pg_timeout(TIMEOUT)
+        torch.distributed.distributed_c10d._set_pg_timeout(patience)
     except (RuntimeError, ValueError) as error:
-        raise TrainingError(
+        raise WorkerError(
             f"worker {here.rank} of {here.workers} could not meet the others: {str(error).splitlines()[0]} Start all of them "
-            "with torchrun, and let the machines reach each other at its --rdzv-endpoint."
+            "with torchrun, and let the machines reach each other at its --rdzv-endpoint; where a machine is in several "
+            "networks, name the one to use, as in GLOO_SOCKET_IFNAME=eth0 (on GPUs NCCL_SOCKET_IFNAME)."
         ) from error
     try:
         yield Workers(here)
+    except RuntimeError as error:
+        if not any(word in str(error).lower() for word in EXCHANGE):
+            raise
+        reason = str(error).splitlines()[0].partition("This is typically")[0].rstrip(". ")
+        raise WorkerError(
+            f"worker {here.rank} of {here.workers} lost another one ({reason}): it has ended, or the network between the "
+            "machines has. What torchrun says of it is below; start them again."
+        ) from error
     finally:
         torch.distributed.destroy_process_group()
 

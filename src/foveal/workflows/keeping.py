@@ -16,7 +16,7 @@ from torch import Tensor
 from foveal.device import device_name
 from foveal.environment import environment
 from foveal.errors import ArtifactError, TrainingError
-from foveal.launch import place
+from foveal.launch import Place, place
 from foveal.run import Run
 from foveal.training.checkpoint import Checkpoint, save_checkpoint, tensors_of
 from foveal.training.fit import Record, TrainState
@@ -160,6 +160,8 @@ def _difference(key: str, before: Any, now: Any) -> str:
     if key == "settings":
         names = [name for name in now if now[name] != (before or {}).get(name)]
         return f"config.toml was changed ({', '.join(names)})"
+    if key == "workers":
+        return f"workers: {before} then, {now} now ({Place(workers=before, local_workers=before).launcher}foveal resume RUN)"
     return f"{key}: {before} then, {now} now"
 
 

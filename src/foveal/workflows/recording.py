@@ -73,7 +73,9 @@ def record_beginning(run: Run, prepared: Prepared) -> Progress:
     run.write_config(prepared.config)
     earlier = by_split(prepared.earlier)
     run.write_splits({**prepared.splits.as_dict(), "pixel_ids": prepared.pixel_ids, "earlier": earlier})
-    run.write_environment({"threads": prepared.config.threads, "fingerprint": prepared.splits.fingerprint})
+    run.write_environment(
+        {"threads": prepared.config.threads, "workers": place().workers, "fingerprint": prepared.splits.fingerprint}
+    )
     run.note_each("left out: ", prepared.refused)
     for note in (*prepared.notes, *changes_since_last(run, prepared)):
         run.note(note)
@@ -138,9 +140,7 @@ def how_to_go_on(run: Run) -> str:
     newest = max((int(each.name) for each in run.checkpoints.glob("[0-9]*")), default=None)
     if newest is None:
         return ""
-    workers = place().workers
-    command = "foveal" if workers == 1 else f"torchrun --nproc-per-node {place().local_workers} -m foveal"
-    return f" To go on from update {newest:,}: {command} resume {run.folder}"
+    return f" To go on from update {newest:,}: {place().launcher}foveal resume {run.folder}"
 
 
 def summarise(outcome: Outcome, prepared: Prepared, run: Run, model: nn.Module, seconds: float) -> dict[str, Any]:
@@ -161,6 +161,7 @@ def summarise(outcome: Outcome, prepared: Prepared, run: Run, model: nn.Module, 
         "val_loss": outcome.chosen.val_loss,
         "chosen_update": outcome.chosen.update,
         "threads": prepared.config.threads,
+        "workers": place().workers,
         "last_weights_sha256": outcome.last_sha256,
         "stopped": outcome.stopped is not None,
     }
