@@ -1,5 +1,7 @@
 """Networks as users write them, for the tests of `--model path.py:MyNet` and `foveal.train(model=MyNet)`."""
 
+import os
+
 from torch import Tensor, nn
 
 
@@ -27,3 +29,29 @@ class FailsLate(nn.Module):
         self.calls += self.training
         logits = self.linear(images.flatten(1))
         return logits * float("nan") if self.calls > 15 else logits
+
+
+class GreedyWithMany(nn.Module):
+    """A network that asks for a petabyte as soon as it is trained on more than 40 images at once."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(28 * 28, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training and len(images) > 40:
+            images.new_empty(1 << 48)
+        return self.linear(images.flatten(1))
+
+
+class GreedyWhenAsked(nn.Module):
+    """A network that asks for a petabyte to answer while the environment has the variable GREEDY."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(28 * 28, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if "GREEDY" in os.environ and not self.training:
+            images.new_empty(1 << 48)
+        return self.linear(images.flatten(1))

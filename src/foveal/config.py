@@ -56,6 +56,8 @@ class ModelConfig(Frozen):
     width: Annotated[float, Field(gt=0, le=16)] = 1.0  # a factor of the channels of `compact`
     head: Literal["max", "flat"] = "max"  # of `compact`
     initialisation: Literal["default", "xavier", "kaiming"] = "default"
+    start: str | None = None  # the Classifier folder whose weights the training begins with
+    start_sha256: str | None = None  # of those weights
 
 
 class TrainingConfig(Frozen):
@@ -82,6 +84,8 @@ class TrainingConfig(Frozen):
     balance: bool = False
     # Of the network while it is trained; weights and validation are always in 32 bits. `auto`: 16 where it is fast.
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    # Pieces of a batch that threads of their own work on; BatchNorm looks at each by itself (default: one a thread).
+    shards: Positive | None = None
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     report_every: Positive = 10
     validate_every: Annotated[float, Field(gt=0)] | None = None

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from foveal.environment import processor_flags
-from foveal.errors import ConfigError, TrainingError
+from foveal.errors import ConfigError, MemoryRanOut, is_out_of_memory
 from foveal.launch import place
 
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -88,17 +88,17 @@ def seed_network(seed: int) -> None:
         torch.cuda.manual_seed_all(seed)
 
 
+SMALLER = "Use a smaller batch (--set training.batch_size=32) or smaller images (--size 32)."
+
+
 @contextmanager
-def out_of_memory_said(what: str) -> Iterator[None]:
-    """Turn torch's several out-of-memory errors into one TrainingError that says what to make smaller."""
+def out_of_memory_said(what: str, advice: str = SMALLER) -> Iterator[None]:
+    """Turn the several errors for want of memory into one MemoryRanOut that says what can be done."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        text = str(error).lower()
-        is_other = isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError)
-        if is_other and "out of memory" not in text and "can't allocate memory" not in text:
+    except Exception as error:
+        if not is_out_of_memory(error):
             raise
-        raise TrainingError(
-            f"memory ran out {what}: {str(error).splitlines()[0] if str(error) else 'the system gave no more'}. "
-            "Use a smaller batch (--set training.batch_size=32) or smaller images (--size 32)."
+        raise MemoryRanOut(
+            f"memory ran out {what}: {str(error).splitlines()[0] if str(error) else 'the system gave no more'}. {advice}"
         ) from error

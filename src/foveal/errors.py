@@ -5,7 +5,8 @@ FovealError
 ├── DataError       what was given to learn from or to look at is missing, damaged or inconsistent
 ├── ArtifactError   a run folder or a Classifier folder cannot be read, written or found
 ├── ExportError     a Classifier cannot be turned into the format asked for
-├── TrainingError   training cannot go on: a loss that is not a number, no memory left
+├── TrainingError   training cannot go on: a loss that is not a number
+│   └── MemoryRanOut    no memory was left; what has been learnt is kept
 └── WorkerError     another of the processes that torchrun started cannot be met, or ended before its work was done
 """
 
@@ -43,6 +44,19 @@ class TrainingError(FovealError):
 
 class WorkerError(FovealError):
     """Another of the processes that torchrun started cannot be met, or ended before its work was done."""
+
+
+class MemoryRanOut(TrainingError):
+    """No memory was left, for training or for anything else; going on later may come to the end."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is one of the several that Python, NumPy and torch raise when no memory is left."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    is_said = "out of memory" in text or "can't allocate memory" in text
+    return isinstance(error, RuntimeError) and (type(error).__name__ == "OutOfMemoryError" or is_said)
 
 
 def closest(name: str, known: Iterable[str]) -> str:

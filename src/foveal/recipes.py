@@ -28,16 +28,16 @@ GENTLE: Settings = {"training": {"learning_rate": 0.002}}
 
 # Known data on which `compact` was tried on held-out images, preset by preset (docs/log.md has what did not help).
 # MNIST: the digits were fitted into the middle 20x20 (LeCun et al. 1998, section III.A), so the empty border is cut off; what
-# is shifted further than that is lost. Small batches learn more from each image than large ones save in time.
+# is shifted further than that is lost.
 _DIGITS: Settings = {
     "model": {"border": 4, "head": "flat"},
-    "training": {"batch_size": 64, "learning_rate": 0.03, "min_updates": 0},
+    "training": {"batch_size": 128, "learning_rate": 0.045, "min_updates": 0},
     "augment": {"shift": 1},
 }
 COMPACT_ON: dict[str, dict[str, Settings]] = {
     "mnist": {
-        "fast": merge(_DIGITS, {"training": {"epochs": 0.42, "validate_every": 0.42}}),
-        "balanced": merge(_DIGITS, {"training": {"epochs": 1.1, "validate_every": 0.55}}),
+        "fast": merge(_DIGITS, {"training": {"epochs": 0.44, "validate_every": 0.44}}),
+        "balanced": merge(_DIGITS, {"training": {"epochs": 1.35, "validate_every": 0.675, "warmup": 0.15}}),
         "best": {
             "model": {"border": 4, "width": 2.0},
             "training": {"batch_size": 128, "learning_rate": 0.02, "weight_decay": 0.02, "warmup": 0.2, "epochs": 7.3},
@@ -131,12 +131,16 @@ LITERATURE: dict[str, Settings] = {
 MODELS = ("compact", *PUBLISHED, *LITERATURE)
 
 
-def resolve(said: Settings, data_name: str) -> Config:
+def resolve(said: Settings, data_name: str, start: Settings | None = None) -> Config:
     """The checked Config for what the user said (nested settings) about the data called `data_name`.
 
+    `start` is what follows from a Classifier that is continued: it wins over the recipes, and what the user said over it.
     Raises ConfigError for unknown networks, networks without a published form, and any bad key or value.
     """
-    asked: Config = parse_config(said)  # so that a bad key is answered before anything is looked up
+    parse_config(said)  # so that a bad key is answered before anything is looked up
+    is_native = said.get("data", {}).get("size") is None
+    said = merge(start or {}, said)
+    asked: Config = parse_config(said)
     require_known(asked.model.name)
     if asked.training.epochs is not None and asked.training.budget is not None and not asked.training.turns:
         raise ConfigError(
@@ -149,7 +153,7 @@ def resolve(said: Settings, data_name: str) -> Config:
     if not asked.as_published:
         # A border is counted in pixels of the images as they come: it is no border of images in another size.
         # And a folder of the user's own that happens to be called mnist is not MNIST.
-        is_known = asked.data.source == data_name and asked.data.size is None
+        is_known = asked.data.source == data_name and is_native
         own = COMPACT_ON.get(data_name, {}).get(asked.preset, {}) if is_known else {}
         particular = own if asked.model.name == "compact" else LITERATURE.get(asked.model.name, GENTLE)
         safe = AUGMENT_ON.get(data_name, {}) if is_known else {}

@@ -67,8 +67,8 @@ def seconds_of(text: str) -> float:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def parse_settings(pairs: list[str]) -> dict[str, Any]:
-    """Nested values from `a.b=c` pairs; each value is read as TOML, and as plain text when that fails.
+def parse_settings(pairs: list[str], option: str = "--set") -> dict[str, Any]:
+    """Nested values from `a.b=c` pairs of an option; each value is read as TOML, and as plain text when that fails.
 
     >>> parse_settings(["training.learning_rate=0.02", "augment.flip=true", "training.optimizer=sgd"])
     {'training': {'learning_rate': 0.02, 'optimizer': 'sgd'}, 'augment': {'flip': True}}
@@ -77,13 +77,13 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set takes key=value, for example training.batch_size=64; got {pair!r}.")
+            raise ConfigError(f"{option} takes key=value, for example training.batch_size=64; got {pair!r}.")
         *tables, last = key.strip().split(".")
         table = nested
         for name in tables:
             table = table.setdefault(name, {})
             if not isinstance(table, dict):
-                raise ConfigError(f"--set {pair!r} gives {name!r} both a value and keys below it. Keep one of them.")
+                raise ConfigError(f"{option} {pair!r} gives {name!r} both a value and keys below it. Keep one of them.")
         table[last] = _toml_value(text.strip())
     return nested
 
@@ -107,3 +107,15 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
             below = merged.get(key)
             merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by their whole names.
+
+    >>> flat({"seed": 0, "training": {"epochs": 2.0}})
+    {'seed': 0, 'training.epochs': 2.0}
+    """
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found

@@ -344,3 +344,35 @@ def test_class_folders_whose_names_are_not_text_are_refused_before_anything_is_t
     root = write_class_folders(tmp_path, {"cats": 3, "dogs\udcff": 3})
     with pytest.raises(DataError, match=r"the name of the class folder .*dogs.* is not UTF-8.*Rename it"):
         open_data(root)
+
+
+@given(st.integers(0, 2**16), st.sets(st.integers(0, 119)), st.data())
+@settings(max_examples=25, deadline=None)
+def test_images_that_were_in_a_split_stay_in_it_and_only_new_ones_are_carved(
+    seed: int, met: set[int], data: st.DataObject
+) -> None:
+    images = arrays(np.repeat([0, 1, 2], 40))
+    ids = ids_of(images)["all"]
+    earlier = {ids[i]: data.draw(st.sampled_from(SPLIT_NAMES)) for i in sorted(met) if i % 40 > 3}
+    found = split(images, seed=seed, earlier=earlier)
+    for name in SPLIT_NAMES:
+        assert {i for i, place in earlier.items() if place == name} <= set(found.ids[name])
+    assert all_ids(found) == sorted(ids)
+    for name, size in (("test", 12), ("validation", 11), ("calibration", 10)):
+        held = sum(place == name for place in earlier.values())
+        assert len(found.sets[name]) <= max(size + 1, held)
+
+
+def test_what_belongs_together_goes_where_one_of_it_was_and_training_wins() -> None:
+    images = arrays(np.repeat([0, 1], 20))
+    ids = ids_of(images)["all"]
+    earlier = {ids[0]: "test", ids[1]: "train", ids[5]: "test", ids[25]: "validation"}
+    pairs = [i // 2 for i in range(40)]  # 0 and 1 are copies of each other, 4 and 5, 24 and 25
+    found = split(images, earlier=earlier, pixel_ids=pairs)
+    assert {ids[0], ids[1]} <= set(found.ids["train"])
+    assert {ids[4], ids[5]} <= set(found.ids["test"])
+    assert {ids[24], ids[25]} <= set(found.ids["validation"])
+
+
+def test_without_anything_known_the_splits_are_as_ever() -> None:
+    assert split(arrays(), seed=3, earlier={"of no image here": "test"}).ids == split(arrays(), seed=3).ids

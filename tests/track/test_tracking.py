@@ -11,8 +11,8 @@ from tracked_records import records
 from foveal.config import Config, TrackConfig
 from foveal.errors import ConfigError
 from foveal.run import Run
+from foveal.settings import flat
 from foveal.track import tracking
-from foveal.track.metrics import flat
 from foveal.track.tracking import TRACKERS, require_trackers, tracked
 
 CONFIG = Config(track=TrackConfig(to=("mlflow", "tensorboard", "mlflow")))

@@ -151,8 +151,8 @@ def test_without_progress_training_stops_early_and_says_so(quick):
     settings = {"training": {"patience": 2, "learning_rate": 1e-30, "validate_every": 0.1, "optimizer": "sgd"}}
     run = quick(model="lenet5", epochs=20.0, settings=settings)
     assert "stopped early: no gain on validation in 2 measurements" in (run.folder / "notes.txt").read_text()
-    assert run.summary["updates"] == 3
-    assert run.summary["chosen_update"] == 1
+    assert run.summary["updates"] == 6  # 13 updates an epoch: every second one is validated
+    assert run.summary["chosen_update"] == 2
     assert run.summary["stopped"] is False
 
 

@@ -11,10 +11,12 @@ from foveal.cli.data import app as data_app
 from foveal.cli.evaluate import evaluate
 from foveal.cli.model import app as model_app
 from foveal.cli.predict import predict
+from foveal.cli.rate import rate
 from foveal.cli.resume import resume
 from foveal.cli.runs import app as runs_app
 from foveal.cli.train import reproduce, train
-from foveal.errors import FovealError
+from foveal.cli.tune import tune
+from foveal.errors import FovealError, is_out_of_memory
 
 app = typer.Typer(
     name="foveal",
@@ -27,6 +29,8 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(resume)
+app.command()(rate)
+app.command()(tune)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(reproduce)
@@ -63,6 +67,13 @@ def main() -> int:
         if is_debugging:
             raise
         say_error(f"the system refused: {error}. Check the path, its permissions and the space on the disk.")
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if is_debugging or not is_out_of_memory(error):
+            raise
+        say_error(
+            f"memory ran out: {str(error).splitlines()[0] if str(error) else 'the system gave no more'}. End other programs."
+        )
         return 1
     except KeyboardInterrupt:
         return 130

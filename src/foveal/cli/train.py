@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from foveal.cli.asked import config_asked, data_options
 from foveal.cli.console import AsJson, Threads, print_json, say, table
 
 DataName = Annotated[
@@ -20,6 +21,9 @@ GroupBy = Annotated[
 Channels = Annotated[int | None, typer.Option(help="1 for grey, 3 for colour (default: as the images are).")]
 Model = Annotated[
     str | None, typer.Option(help="A name (foveal model list), layers.toml, or path.py:Class. Default: compact.")
+]
+From = Annotated[
+    Path | None, typer.Option("--from", help="Begin with the weights of this run or Classifier, on these data.")
 ]
 Preset = Annotated[str | None, typer.Option(help="fast, balanced (default) or best.")]
 AsPublished = Annotated[
@@ -52,6 +56,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 def train(
     data: DataName = None,
     model: Model = None,
+    start: From = None,
     preset: Preset = None,
     as_published: AsPublished = False,
     epochs: Epochs = None,
@@ -73,13 +78,12 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a network on DATA and write a run folder with its Classifier and pictures."""
-    from foveal.data.sources import data_name, require_source
-    from foveal.recipes import resolve, without_none
-    from foveal.settings import merge, parse_settings, seconds_of
+    from foveal.data.sources import data_name
+    from foveal.settings import seconds_of
 
     options: dict[str, Any] = {
-        "data": {"size": size, "fit": fit, "channels": channels, "images": images, "group_by": group_by},
-        "model": {"name": model},
+        "data": data_options(data, size=size, fit=fit, channels=channels, images=images, group_by=group_by),
+        "model": {"name": model, "start": absolute(start)},
         "training": {
             "epochs": epochs,
             "budget": seconds_of(budget) if budget else None,
@@ -92,19 +96,16 @@ def train(
         "device": device,
         "track": {"to": trackers(log)},
     }
-    base = (
-        _settings_of_a_run(config, preset is not None or as_published, epochs is not None or budget is not None)
-        if config
-        else {}
-    )
-    source = data or base.get("data", {}).get("source", "mnist")
-    said = merge(base, {"data": {"source": source}}, without_none(options), parse_settings(settings or []))
-    require_source(source)
-    resolved = resolve(said, data_name(source))
+    resolved = config_asked(options, settings, config)
     if dry_run:
         _dry_run(resolved, as_json)
     else:
-        _train(resolved, out, data_name(source), as_json)
+        _train(resolved, out, data_name(resolved.data.source), as_json)
+
+
+def absolute(path: Path | None) -> str | None:
+    """A path that means the same from any folder."""
+    return None if path is None else str(path.resolve())
 
 
 def trackers(log: str | None) -> list[str] | None:
@@ -112,22 +113,6 @@ def trackers(log: str | None) -> list[str] | None:
     if log is None:
         return None
     return [name.strip() for name in log.split(",") if name.strip() not in ("", "none")]
-
-
-def _settings_of_a_run(config: Path, is_recipe_said: bool, is_length_said: bool) -> dict[str, Any]:
-    from foveal.errors import ConfigError
-    from foveal.settings import read_toml
-
-    if is_recipe_said:
-        raise ConfigError(
-            "--config brings every setting of its run, so that --preset and --as-published would change nothing but their "
-            "own names. Leave them out, or leave --config out."
-        )
-    base = read_toml(config)
-    if is_length_said:  # how often validation is measured followed from the length of that run
-        for name in ("validate_every", "epochs", "turns", "budget"):
-            base.get("training", {}).pop(name, None)
-    return base
 
 
 def _train(config: Any, out: Path | None, name: str, as_json: bool) -> None:

@@ -53,7 +53,7 @@ class ImageSet:
 
     `images` are files, or an array (N, H, W, C) that is in memory (or mapped) already; sets that were taken out of one
     another share them. `labels` index `classes`. Images with the same entry in `groups` (a person, a video) must not be
-    divided between splits.
+    divided between splits. `content_ids` are those of an array's `images` where a reader knows them already.
     """
 
     images: Files | UInt8[ndarray, "N H W C"]
@@ -62,6 +62,7 @@ class ImageSet:
     origin: str
     numbers: Int64[ndarray, " M"]
     groups: tuple[str, ...] | None = None
+    content_ids: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -55,7 +55,11 @@ def facts_of(images: ImageSet) -> Facts:
     _, height, width, channels = images.images.shape
     headers = np.tile(np.array([height, width, channels == 1], dtype=np.int64), (len(images), 1))
     kinds = np.tile(np.array(["", "L" if channels == 1 else "RGB"]), (len(images), 1))
-    return Facts(array_ids(images.images, images.numbers), headers, kinds)
+    known = images.content_ids
+    ids = (
+        array_ids(images.images, images.numbers) if known is None else tuple(known[i] for i in images.numbers.tolist())
+    )
+    return Facts(ids, headers, kinds)
 
 
 def index_path(files: Files) -> Path:

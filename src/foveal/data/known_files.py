@@ -47,7 +47,8 @@ def _as_the_table_says(images: ImageSet, known: KnownData) -> ImageSet:
                 f"{images.origin} has the label {strangers[0]}, which this data set has not. Fetch it again."
             )
         names = [called[images.classes[label]] for label in images.labels.tolist()]
-        images = image_set(images.images, names, known.classes, images.origin)
+        images = replace(image_set(images.images, names, known.classes, images.origin), content_ids=images.content_ids)
     if known.is_transposed and isinstance(images.images, np.ndarray):
-        images = replace(images, images=np.ascontiguousarray(images.images.transpose(0, 2, 1, 3)))
+        upright = np.ascontiguousarray(images.images.transpose(0, 2, 1, 3))
+        images = replace(images, images=upright, content_ids=None)
     return images

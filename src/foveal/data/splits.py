@@ -101,25 +101,49 @@ def split(
     test: float = 0.1,
     seed: int = 0,
     pixel_ids: Sequence[Hashable] | None = None,
+    earlier: Mapping[str, str] | None = None,
 ) -> Splits:
     """The splits of a data set. A size below 1 is a share of the training images, otherwise a number of images;
     None is a tenth, and at most 2,500. Splits that the data bring are kept whole.
 
-    Images of the base part with one content id, one pixel id or one group stay together. Raises DataError when a class
+    Images of the base part with one content id, one pixel id or one group stay together. Those of which `earlier` says, by
+    content id, in which split they were, stay in it whatever the seed. Raises DataError when a class
     would be left without a training image.
     """
     base = data.base
     part = base_part(data)
     together = components(*[key for key in (ids[part], pixel_ids, base.groups) if key is not None])
     sizes = {"test": test, "validation": validation, "calibration": calibration}
-    owner = np.full(len(base), "train", dtype="U11")
+    owner, is_free = _as_before(ids[part], together, earlier or {}, missing=[n for n in CARVED if n not in data.parts])
     for name in CARVED:
-        free = np.flatnonzero(owner == "train")
-        if name not in data.parts and len(free):
-            count = _count(sizes[name], len(base) if name == "test" else len(free))
-            owner[carve(base.labels, together, free, count, seed)] = name
+        left = np.flatnonzero(owner == "train")
+        if name not in data.parts and len(left):
+            held = int((owner == name).sum())
+            count = _count(sizes[name], len(base) if name == "test" else len(left) + held) - held
+            free = left[is_free[left]]
+            if count > 0 and len(free):
+                owner[carve(base.labels, together, free, count, seed)] = name
     _require_each_class(base, owner)
     return _assemble(data, ids, owner)
+
+
+def _as_before(
+    ids: Sequence[str], together: ndarray, earlier: Mapping[str, str], *, missing: Sequence[str]
+) -> tuple[ndarray, ndarray]:
+    """The split of each image, "train" where nothing is known of it, and whether it is free to be put into another.
+
+    All that belongs together goes where one of it was: first of all into training, else into one of the `missing` splits.
+    """
+    if not earlier:
+        return np.full(len(ids), "train", dtype="U11"), np.ones(len(ids), dtype=bool)
+    known: dict[int, str] = {}
+    for component, image_id in zip(together.tolist(), ids, strict=True):
+        name = earlier.get(image_id)
+        if name is not None:
+            place = name if name in missing else "train"
+            known[component] = "train" if "train" in (place, known.get(component)) else known.get(component, place)
+    owner = np.array([known.get(component, "train") for component in together.tolist()], dtype="U11")
+    return owner, np.array([component not in known for component in together.tolist()], dtype=bool)
 
 
 def _count(size: float | None, available: int) -> int:

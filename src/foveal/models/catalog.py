@@ -112,6 +112,15 @@ def build_model(spec: ArchSpec, num_classes: int, own: Own | None = None) -> nn.
     return model.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
+def is_by_no_chance(spec: ArchSpec) -> bool:
+    """Whether training this network draws nothing by chance, as dropout does; of a user's own code nobody knows."""
+    if spec.name == OWN:
+        return False
+    named = () if spec.layers is not None else find_architecture(spec.name).layers
+    layers = spec.layers or (named(spec.input_shape) if callable(named) else named)
+    return not any(layer.kind.startswith("dropout") for layer in layers)
+
+
 def look_at_images(model: nn.Module, pixels: Iterable[UInt8[Tensor, "_ C H W"]]) -> None:
     """What a network needs from training images before its first update: airbench whitens its first filters by 5,000."""
     network, normalise = model.get_submodule("network"), model.get_submodule("normalise")

@@ -13,7 +13,7 @@ from weakref import ReferenceType, ref
 import torch
 from torch import Tensor, nn
 
-from foveal.errors import ConfigError
+from foveal.errors import ConfigError, is_out_of_memory
 from foveal.models.shapes import Formula, LayerRow, Ledger, Shape, formula_of, show
 
 
@@ -143,6 +143,8 @@ def ledger(model: nn.Module, input_shape: Shape, num_classes: int) -> Ledger:
     except ConfigError:
         raise
     except Exception as error:  # a user's forward may fail in any way
+        if is_out_of_memory(error):  # which is not its fault
+            raise
         raise ConfigError(_after(walk, (str(error) or type(error).__name__).splitlines()[0])) from error
     finally:
         for module, is_training in modes:

@@ -1,9 +1,7 @@
 """What a tracker is told of a Record, under the names of `history.jsonl`, and by which id it knows the run."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from foveal.errors import ArtifactError
 from foveal.storage import read_json, write_json
@@ -15,18 +13,6 @@ IDS = "track.json"
 def metrics_of(record: Record) -> dict[str, float]:
     """The fields of a Record that were measured, but for the update, by which they are ordered."""
     return {name: value for name, value in asdict(record).items() if name != "update" and value is not None}
-
-
-def flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by their whole names.
-
-    >>> flat({"seed": 0, "training": {"epochs": 2.0}})
-    {'seed': 0, 'training.epochs': 2.0}
-    """
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
-    return found
 
 
 def known_id(folder: Path, tracker: str) -> str | None:

@@ -10,9 +10,9 @@ from typing import Any
 from foveal.config import Config
 from foveal.errors import ConfigError
 from foveal.run import Run
+from foveal.settings import flat
 from foveal.track.event_file import log_to_tensorboard
 from foveal.track.history_table import log_to_table
-from foveal.track.metrics import flat
 from foveal.track.mlflow_run import log_to_mlflow
 from foveal.track.wandb_run import log_to_wandb
 from foveal.training.fit import Record

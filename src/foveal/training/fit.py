@@ -20,6 +20,7 @@ from foveal.training.feed import Feed, lane_for
 from foveal.training.optim import Loss
 from foveal.training.optimizers import Optimizer
 from foveal.training.schedule import Schedule
+from foveal.training.shards import Shards
 
 # Called as mix(pixels, labels, generator): mixed pixels and, for each, the share of every class.
 Mix = Callable[
@@ -78,12 +79,14 @@ def fit(
     checkpoint_every: int | None = None,
     clip_norm: float | None = None,
     precision: Precision = "float32",
+    shards: int = 1,
     workers: Workers = ALONE,
 ) -> Iterator[Record]:
     """Train up to `updates` updates; a Record every `report_every` and `checkpoint_every`, at each validation and at the end.
 
     `augment` changes each image of a batch, then `mix` makes images and targets of two each; the accuracy of a Record then
-    counts the label of the image that was laid first. Each of the `workers` takes its share of every batch.
+    counts the label of the image that was laid first. Each of the `workers` takes its share of every batch; with one worker,
+    a batch may be worked on in several `shards`, each by a thread.
 
     Raises TrainingError, naming epoch and batch, when the loss is not a number.
     """
@@ -91,6 +94,7 @@ def fit(
     per_epoch = updates_per_epoch(len(labels), batch_size)
     batches = endless_batches(len(labels), batch_size, state.seed, state.update)
     feed, chance = _feed(pixels, labels.device, batches, workers), Generator()
+    parts = Shards(state.model, shards) if shards > 1 else None
     begin, tally = time.perf_counter() - state.seconds, _Tally()
     state.model.train()
     while state.update < updates:
@@ -109,6 +113,7 @@ def fit(
             learning_rate=rate,
             clip_norm=clip_norm,
             precision=precision,
+            shards=parts,
             workers=workers,
         )
         feed.ahead()
@@ -178,14 +183,18 @@ def make_update(
     learning_rate: float,
     clip_norm: float | None = None,
     precision: Precision = "float32",
+    shards: Shards | None = None,
     workers: Workers = ALONE,
 ) -> tuple[Float[Tensor, "B K"], Float[Tensor, ""]]:
     """One update of the weights; the logits before it, and the batch's mean loss. On a GPU, to read them is to wait for it."""
-    with autocast(precision, batch.device):
-        logits = state.model(batch).float()
-    value = loss(logits, targets)
-    state.optimizer.forget_gradients()
-    value.backward()  # type: ignore[no-untyped-call]
+    if shards is not None:
+        logits, value = shards.backward(batch, targets, state.optimizer.weights, loss=loss, precision=precision)
+    else:
+        with autocast(precision, batch.device):
+            logits = state.model(batch).float()
+        value = loss(logits, targets)
+        state.optimizer.forget_gradients()
+        value.backward()  # type: ignore[no-untyped-call]
     workers.average_gradients(state.optimizer.weights)
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)

@@ -49,7 +49,7 @@ def plan_training(
     size = batch_size or max(1, min(DEFAULT_BATCH, n, max(8, n // 10)))
     per_epoch = updates_per_epoch(n, size)
     updates = total or max(ceil(epochs * per_epoch - 1e-9), min_updates, 1)
-    spacing = round(validate_every * per_epoch) if validate_every else ceil(updates / VALIDATIONS)
+    spacing = ceil(validate_every * per_epoch - 1e-9) if validate_every else ceil(updates / VALIDATIONS)
     return Plan(
         batch_size=size,
         updates=updates,

@@ -13,20 +13,22 @@ from foveal.workflows import check as check_workflow
 from foveal.workflows import evaluate as evaluate_workflow
 from foveal.workflows import reproduce as reproduce_workflow
 from foveal.workflows import resume as resume_workflow
+from foveal.workflows.start_settings import start_settings
 from foveal.workflows.train import train as train_workflow
 
 
 def train(
     data: Source = "mnist",
     *,
-    model: Any = "compact",
+    model: Any = None,
+    start: str | Path | Run | None = None,
     preset: Preset = "balanced",
     epochs: float | None = None,
     budget: float | None = None,
     as_published: bool = False,
     images: str | Path | None = None,
     size: int | None = None,
-    fit: Fit = "pad",
+    fit: Fit | None = None,
     channels: Literal[1, 3] | None = None,
     group_by: str | None = None,
     seed: int = 0,
@@ -41,14 +43,14 @@ def train(
     `data` is a known name, a path (a folder, an archive, a table of files in `images`, arrays), `(images, labels)` as
     arrays, or a dict of such pairs ("train", "validation", "test"). Images to which `group_by` (a column, or a pattern in
     file names) gives the same value stay in one split. `model` is a name of the catalog, a layers.toml, "path.py:MyNet", or
-    an nn.Module (class or instance). `log` names who is told of the training: "tensorboard", "mlflow", "wandb".
+    an nn.Module (class or instance); without one it is `compact`, or that of `start`, a run or Classifier whose weights the
+    training begins with. `log` names who is told of the training: "tensorboard", "mlflow", "wandb".
     `budget` is the time to train for in seconds, from the reading of the data to the Classifier, in place of `epochs`.
     `settings` are nested and win over everything: {"training": {"learning_rate": 0.02}}.
     """
-    name = model if isinstance(model, str) else _class_name(model)
+    name = model if isinstance(model, str | None) else _class_name(model)
     said: dict[str, Any] = {
-        "data": {"source": str(data) if isinstance(data, str | Path) else ARRAYS, "fit": fit},
-        "model": {"name": name},
+        "data": {"source": str(data) if isinstance(data, str | Path) else ARRAYS},
         "preset": preset,
         "as_published": as_published,
         "seed": seed,
@@ -56,19 +58,21 @@ def train(
     }
     files = str(images) if images is not None else None
     optional = {
-        "data": {"size": size, "channels": channels, "images": files, "group_by": group_by},
+        "model": {"name": name, "start": _classifier_of(start)},
+        "data": {"size": size, "fit": fit, "channels": channels, "images": files, "group_by": group_by},
         "training": {"epochs": epochs, "budget": budget},
         "threads": threads,
         "track": {"to": list(log) if log is not None else None},
     }
-    config = resolve(merge(said, without_none(optional), settings or {}), data_name(data))
+    asked = merge(said, without_none(optional), settings or {})
+    config = resolve(asked, data_name(data), start_settings(asked))
     run = start_run(config, Path(out) if out is not None else None, data_name(data))
     with removed_if_empty(run):
         return train_workflow(
             config,
             run,
             None if isinstance(data, str | Path) else data,
-            None if isinstance(model, str) else model,
+            None if isinstance(model, str | None) else model,
         )
 
 
@@ -88,6 +92,12 @@ def resume(
     folder = run.folder if isinstance(run, Run) else Path(run)
     source = None if isinstance(data, str | Path) else data
     return resume_workflow.resume(open_run(folder), source, model, allow_difference=allow_difference, log=log)
+
+
+def _classifier_of(start: str | Path | Run | None) -> str | None:
+    """The path that means the same from any folder, of a run or a Classifier."""
+    folder = start.folder if isinstance(start, Run) else start
+    return None if folder is None else str(Path(folder).resolve())
 
 
 def _class_name(model: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from foveal.errors import ArtifactError, ConfigError
 from foveal.run import Run, open_run
+from foveal.settings import flat
 from foveal.workflows.runs import RunFacts, Tested, facts_of_run
 
 UNSET = None  # a setting that has no value in a run
@@ -67,14 +68,7 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
 
 def settings_of(run: Run) -> dict[str, Any]:
     """The settings of a run by their whole names, as `--set` takes them."""
-    return dict(_flat(run.config.model_dump(mode="json")))
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    rows = []
-    for key, value in values.items():
-        rows += _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else [(above + key, value)]
-    return rows
+    return flat(run.config.model_dump(mode="json"))
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:

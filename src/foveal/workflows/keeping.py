@@ -1,5 +1,7 @@
 """What a training keeps on its way: the best weights and the newest, and checkpoints to go on from."""
 
+import hashlib
+import json
 import logging
 import signal
 import threading
@@ -122,6 +124,7 @@ def dependencies(prepared: Prepared) -> dict[str, Any]:
         "settings": settings,
         "network": prepared.arch.model_dump(mode="json", exclude={"source"}),
         "data": prepared.splits.fingerprint,
+        "splits": _hash_of_splits(prepared) if prepared.start is not None else None,
         "torch": torch.__version__,
         **{name: machine["packages"][name] for name in ("foveal", "numpy", "pillow")},
         "processor": f"{machine['processor']}, {torch.backends.cpu.get_cpu_capability()}",
@@ -129,6 +132,12 @@ def dependencies(prepared: Prepared) -> dict[str, Any]:
         "device": device_name(prepared.config.device),
         "workers": place().workers,
     }
+
+
+def _hash_of_splits(prepared: Prepared) -> str:
+    """What tells the division of the images from any other: in a training from a Classifier it hangs on that one's run."""
+    splits = json.dumps({name: list(ids) for name, ids in prepared.splits.ids.items()}, sort_keys=True)
+    return hashlib.sha256(splits.encode()).hexdigest()[:16]
 
 
 def require_the_same(checkpoint: Checkpoint, prepared: Prepared, *, allow_difference: bool) -> list[str]:
@@ -144,7 +153,7 @@ def require_the_same(checkpoint: Checkpoint, prepared: Prepared, *, allow_differ
 
 
 def _difference(key: str, before: Any, now: Any) -> str:
-    if key == "data":
+    if key in ("data", "splits"):
         return "the images, their labels or their splits are not those it was begun with"
     if key == "network":
         return "the network, or the statistics of its first layer, is another"

@@ -1,5 +1,6 @@
 """From a Config's data settings to decoded, divided images: opened, identified, decoded once, split, checked for leaks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from foveal.data.splits import Splits, base_part, split
 from foveal.report.progress import counting_bar
 from foveal.workflows.cheap_checks import notes_on_splits
 from foveal.workflows.leaks import without_leaks
+from foveal.workflows.start_known import known_splits, notes_on_learnt
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Loaded:
 
     data: Data
     splits: Splits
+    earlier: Mapping[str, str]  # the split of each image that a Classifier which is continued has met, by content id
     train: Pixels
     validation: Pixels
     calibration: Pixels
@@ -59,6 +62,11 @@ def load(config: Config, source: Source | None = None) -> Loaded:
     pixels = decode(base, preprocess, facts[part])
     if wanted.channels is None:
         pixels, preprocess = drop_equal_channels(pixels, preprocess)
+    earlier, known_notes = known_splits(config.model.start)
+    if config.model.start is not None and preprocess.channels == 1 and not sizes.is_grey:
+        known_notes.append(
+            "these images are in colour, and are read in grey, as the Classifier was trained to take them"
+        )
     splits = split(
         data,
         {name: each.ids for name, each in facts.items()},
@@ -67,6 +75,7 @@ def load(config: Config, source: Source | None = None) -> Loaded:
         test=wanted.test,
         seed=config.seed,
         pixel_ids=_pixel_ids(pixels, len(base)),
+        earlier=earlier,
     )
     splits, leak_notes = without_leaks(splits, wanted.leaks)
     max_bytes = wanted.memory_mb << 20 if wanted.memory_mb else default_memory()
@@ -78,10 +87,12 @@ def load(config: Config, source: Source | None = None) -> Loaded:
         if name != "test"
     }
     given = [name for name in parts if splits.sets[name].images is not base.images]
-    notes = [*([note] if note else []), *leak_notes, *notes_on_splits(splits)]
+    leak_notes += notes_on_learnt(splits, earlier, wanted.leaks)
+    notes = [*([note] if note else []), *known_notes, *leak_notes, *notes_on_splits(splits)]
     return Loaded(
         data,
         splits,
+        earlier,
         train=parts["train"],
         validation=parts["validation"],
         calibration=parts["calibration"],

@@ -18,13 +18,15 @@ from foveal.data.pixels import Pixels
 from foveal.data.sources import ARRAYS, Source
 from foveal.device import choose_device, choose_precision
 from foveal.errors import ConfigError, DataError
-from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture
+from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture, is_by_no_chance
 from foveal.models.compact import compact
 from foveal.models.layers import read_layers
 from foveal.models.own import Own, describe, load_class
 from foveal.models.tutorials import Layers
 from foveal.training.plan import Plan, plan_training
+from foveal.training.shards import choose_shards
 from foveal.workflows.load import Loaded, load
+from foveal.workflows.start import Start, find_start
 
 MAX_FLAT = 24  # pixels: beyond, a flat head would hold most of the weights
 
@@ -38,6 +40,7 @@ class Prepared(Loaded):
     arch: ArchSpec
     plan: Plan
     own: Own | None
+    start: Start | None = None
 
     @property
     def pixel_ids(self) -> list[str]:
@@ -50,16 +53,20 @@ class Prepared(Loaded):
         return self.data.classes
 
 
-def prepare(config: Config, source: Source | None = None, own: Own | None = None) -> Prepared:
+def prepare(
+    config: Config, source: Source | None = None, own: Own | None = None, *, loaded: Loaded | None = None
+) -> Prepared:
     """Read the data, divide them, decode all but the test images, and settle what depends on them.
 
-    `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module).
+    `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module). `loaded`
+    are the data where they are in memory already, of a config with the same data settings and seed.
     """
     own, layers_path = own if own is not None else own_network(config.model.name), layers_file(config.model.name)
-    loaded = load(config, source)
+    loaded = loaded if loaded is not None else load(config, source)
     train, preprocess = loaded.train, loaded.preprocess
     _require_all_classes(train, loaded.data.classes)
     arch, arch_notes = choose_arch(config, preprocess, train, own, layers_path)
+    start = find_start(config, arch, loaded.data.classes, fingerprint=loaded.splits.fingerprint, own=own)
     training = config.training
     plan = plan_training(
         len(train),
@@ -74,21 +81,19 @@ def prepare(config: Config, source: Source | None = None, own: Own | None = None
     notes = (
         *loaded.notes,
         *arch_notes,
-        *_notes_on_augmentation(config, loaded.data.classes),
+        *(start.notes if start is not None else ()),
+        *merging_augmentations(loaded.data.classes, flip=config.augment.flip, rotate=config.augment.rotate),
         *_notes_on_plan(config, plan, len(train)),
     )
     return Prepared(
         **vars(replace(loaded, notes=notes)),
-        config=settled(config, preprocess, plan, is_own=own is not None),
+        config=settled(config, preprocess, plan, start, arithmetic(config, plan, arch)),
         familiar=familiar(train.pixels, loaded.sides),
-        arch=arch,
+        arch=arch if start is None else start.arch,
         plan=plan,
         own=own,
+        start=start,
     )
-
-
-def _notes_on_augmentation(config: Config, classes: tuple[str, ...]) -> list[str]:
-    return merging_augmentations(classes, flip=config.augment.flip, rotate=config.augment.rotate)
 
 
 def own_network(name: str) -> Own | None:
@@ -174,7 +179,18 @@ def statistics(config: Config, train: Pixels) -> tuple[tuple[float, ...], tuple[
     return channel_statistics(train.pixels, max(model.border or 0, 0))
 
 
-def settled(config: Config, preprocess: Preprocess, plan: Plan, *, is_own: bool) -> Config:
+def arithmetic(config: Config, plan: Plan, arch: ArchSpec) -> dict[str, str | int]:
+    """The training settings that are left to the machine: the precision, and in how many shards a batch is worked on."""
+    training, device = config.training, choose_device(config.device)
+    precision = choose_precision(training.precision, device, is_own=arch.name == OWN)
+    is_plain = is_by_no_chance(arch) and not training.balance
+    shards = training.shards or choose_shards(plan.batch_size, device, precision, is_plain=is_plain)
+    return {"precision": precision, "shards": shards}
+
+
+def settled(
+    config: Config, preprocess: Preprocess, plan: Plan, start: Start | None, arithmetic: dict[str, str | int]
+) -> Config:
     """The Config with everything that was open written in: to train from it again gives the same weights.
 
     The statistics of the first layer are not: they follow from the images, and stand in classifier.json.
@@ -186,11 +202,16 @@ def settled(config: Config, preprocess: Preprocess, plan: Plan, *, is_own: bool)
         "batch_size": plan.batch_size,
         "report_every": plan.report_every,
         "validate_every": plan.validate_every / plan.updates_per_epoch,
-        "precision": choose_precision(config.training.precision, choose_device(config.device), is_own=is_own),
+        **arithmetic,
+    }
+    model = {
+        "name": model_from_anywhere(config.model.name),
+        "start": None if start is None else str(start.folder),
+        "start_sha256": None if start is None else start.sha256,
     }
     return config.model_copy(
         update={
-            "model": config.model.model_copy(update={"name": model_from_anywhere(config.model.name)}),
+            "model": config.model.model_copy(update=model),
             "data": config.data.model_copy(
                 update={
                     "size": size,

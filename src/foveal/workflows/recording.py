@@ -1,23 +1,32 @@
 """What a training writes into its run folder besides weights: how it began, how it went on, what it came to."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from foveal.errors import TrainingError
+from foveal.classifier import logits_of
+from foveal.data.mapped import numpy_batches
+from foveal.device import out_of_memory_said
+from foveal.errors import ArtifactError, MemoryRanOut, TrainingError
+from foveal.evaluation.calibration import fit_temperature
 from foveal.launch import place
 from foveal.run import CONFIG, Run
 from foveal.storage import remove_folder
 from foveal.training.checkpoint import Checkpoint, restore
 from foveal.training.fit import Record, TrainState
 from foveal.workflows.changes import changes_since_last
-from foveal.workflows.keeping import Progress, progress_in, require_the_same
+from foveal.workflows.keeping import Progress, keep_checkpoint, progress_in, require_the_same
 from foveal.workflows.prepare import Prepared
+from foveal.workflows.start_known import by_split
+
+Stopped = KeyboardInterrupt | TrainingError | None  # what ended a training early
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Outcome:
     chosen: Record
     last: Record
     last_sha256: str  # of the weights after the last update
-    stopped: KeyboardInterrupt | TrainingError | None = None
+    stopped: Stopped = None
 
 
 def make_card(outcome: Outcome, prepared: Prepared, run: Run, temperature: float) -> dict[str, Any]:
@@ -46,15 +55,24 @@ def make_card(outcome: Outcome, prepared: Prepared, run: Run, temperature: float
             "update": outcome.chosen.update,
             "val_accuracy": outcome.chosen.val_accuracy,
             "seed": prepared.config.seed,
+            **_start_of(prepared),
         },
     }
+
+
+def _start_of(prepared: Prepared) -> dict[str, str]:
+    """Of a training that continued a Classifier: which one."""
+    if prepared.start is None:
+        return {}
+    return {"start": str(prepared.start.folder), "start_sha256": prepared.start.sha256}
 
 
 def record_beginning(run: Run, prepared: Prepared) -> Progress:
     """Write what is known before the first update, and tell the user what was decided."""
     run.rewrite_history([])  # of a training that was killed before its first checkpoint
     run.write_config(prepared.config)
-    run.write_splits({**prepared.splits.as_dict(), "pixel_ids": prepared.pixel_ids})
+    earlier = by_split(prepared.earlier)
+    run.write_splits({**prepared.splits.as_dict(), "pixel_ids": prepared.pixel_ids, "earlier": earlier})
     run.write_environment(
         {"threads": prepared.config.threads, "workers": place().workers, "fingerprint": prepared.splits.fingerprint}
     )
@@ -88,11 +106,27 @@ def sha256_of(weights: Mapping[str, Tensor]) -> str:
     return hashlib.sha256(save_tensors(tensors)).hexdigest()
 
 
+@contextmanager
+def finished_later(run: Run, progress: Progress, state: TrainState, prepared: Prepared) -> Iterator[None]:
+    """Where memory or disk gives out once the updates are done, keep what `foveal resume` needs for the rest, and say so."""
+    try:
+        with out_of_memory_said("once the updates were done", "End other programs, or use a machine with more of it."):
+            yield
+    except MemoryRanOut as error:
+        newest = progress.newest
+        if newest is not None and newest.record.update == state.update:  # else an error has stopped it in between
+            state.model.load_state_dict(newest.weights)  # those that were measured may be others
+            keep_checkpoint(run, progress, state, prepared)
+        raise MemoryRanOut(f"{error}{how_to_go_on(run)}") from error
+    except ArtifactError as error:
+        raise ArtifactError(f"{error}{how_to_go_on(run)}") from error
+
+
 def how_it_stopped(outcome: Outcome, prepared: Prepared, run: Run) -> str:
-    """Where a training stopped, what is kept, and what can be done with it."""
+    """Where a training stopped, what is kept, and what can be done with it: after a loss that ran away not to go on."""
     again = (
         f" To try with other settings: foveal train --config {run.folder / CONFIG} --set training.learning_rate=..."
-        if isinstance(outcome.stopped, TrainingError)  # to go on would come to the same
+        if isinstance(outcome.stopped, TrainingError) and not isinstance(outcome.stopped, MemoryRanOut)
         else how_to_go_on(run)
     )
     return (
@@ -131,3 +165,12 @@ def summarise(outcome: Outcome, prepared: Prepared, run: Run, model: nn.Module, 
         "last_weights_sha256": outcome.last_sha256,
         "stopped": outcome.stopped is not None,
     }
+
+
+def calibrate(model: nn.Module, prepared: Prepared) -> float:
+    """The temperature that fits the calibration images."""
+    images = prepared.calibration
+    if len(images) == 0:
+        return 1.0
+    logits = np.concatenate([logits_of(model, batch) for batch in numpy_batches(images.pixels)])
+    return fit_temperature(logits, images.labels.numpy())

@@ -8,17 +8,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 
-import numpy as np
 import torch
-from torch import nn
 
-from foveal.classifier import logits_of, replace_classifier
+from foveal.classifier import replace_classifier
 from foveal.config import Config
-from foveal.data.mapped import in_order, numpy_batches
+from foveal.data.mapped import in_order
 from foveal.data.sources import Source
 from foveal.device import choose_device, out_of_memory_said, seed_everything, set_threads
-from foveal.errors import ArtifactError, TrainingError
-from foveal.evaluation.calibration import fit_temperature
+from foveal.errors import ArtifactError, MemoryRanOut, TrainingError
 from foveal.lock import locked
 from foveal.models.catalog import build_model, look_at_images
 from foveal.models.own import Own
@@ -29,13 +26,12 @@ from foveal.track.tracking import require_trackers, tracked
 from foveal.training.checkpoint import Checkpoint, share
 from foveal.training.distributed import ALONE, Workers, first_one_first, joined_workers
 from foveal.training.feed import on_device
-from foveal.training.fit import Record, TrainState, fit, measure
+from foveal.training.fit import Record, TrainState, fit
 from foveal.training.optim import balanced_weights, make_loss, make_optimizer
 from foveal.training.schedule import make_schedule
 from foveal.workflows.augmenting import make_augmentation, make_mix
 from foveal.workflows.budget import fit_to_budget, within_budget
 from foveal.workflows.keeping import (
-    Kept,
     Progress,
     advance,
     is_checkpoint_due,
@@ -43,10 +39,14 @@ from foveal.workflows.keeping import (
     keep_checkpoint,
     stop_requests,
 )
+from foveal.workflows.measuring import with_validation
 from foveal.workflows.picture import draw_training
 from foveal.workflows.prepare import Prepared, prepare
 from foveal.workflows.recording import (
     Outcome,
+    Stopped,
+    calibrate,
+    finished_later,
     how_it_stopped,
     how_to_go_on,
     make_card,
@@ -55,6 +55,8 @@ from foveal.workflows.recording import (
     sha256_of,
     summarise,
 )
+
+SMALLER_DATA = "Use smaller images (--size 32), or keep fewer of them in memory (--set data.memory_mb=500)."
 
 
 def train(
@@ -91,10 +93,11 @@ def train_locked(
     set_threads(config.threads)
     device = choose_device(config.device)
     with joined_workers(device) as workers:
-        with first_one_first(workers):
-            prepared = prepare(config, source, own)
-        checkpoint = share(checkpoint, workers)
-        state = make_state(prepared, device)
+        with out_of_memory_said("before the first update", SMALLER_DATA):
+            with first_one_first(workers):
+                prepared = prepare(config, source, own)
+            checkpoint = share(checkpoint, workers)
+            state = make_state(prepared, device)
         if checkpoint is None:
             progress = record_beginning(run, prepared)
         else:
@@ -103,19 +106,21 @@ def train_locked(
         prepared, budget = fit_to_budget(prepared, run, device, begin)
         start = partial(start_fit, workers=workers)
         records = within_budget(start, state, prepared, run, device, budget)
-        outcome = learn(records, state, prepared, run, device, progress, workers)
-        if not workers.place.is_first:
-            if outcome.stopped is not None:
-                raise outcome.stopped
-            return run
-        state.model.load_state_dict(outcome.weights)
-        card = make_card(outcome, prepared, run, temperature=calibrate(state.model.cpu(), prepared))
-        replace_classifier(run.classifier, outcome.weights, card)
-        seconds = before + time.perf_counter() - begin
-        draw_training(run, state.model, prepared)
-        run.write_summary(
-            summarise(outcome, prepared, run, state.model, seconds)
-        )  # last: it says that the run is finished
+        progress, stopped = learn(records, state, prepared, run, progress, workers)
+        with finished_later(run, progress, state, prepared):
+            outcome = conclude(progress, stopped, state, prepared, device, workers)
+            if not workers.place.is_first:
+                if outcome.stopped is not None:
+                    raise outcome.stopped
+                return run
+            state.model.load_state_dict(outcome.weights)
+            card = make_card(outcome, prepared, run, temperature=calibrate(state.model.cpu(), prepared))
+            replace_classifier(run.classifier, outcome.weights, card)
+            seconds = before + time.perf_counter() - begin
+            draw_training(run, state.model, prepared)
+            run.write_summary(
+                summarise(outcome, prepared, run, state.model, seconds)
+            )  # last: it says that the run is finished
         if outcome.stopped is not None:
             run.note(how_it_stopped(outcome, prepared, run))
             raise outcome.stopped
@@ -129,6 +134,8 @@ def make_state(prepared: Prepared, device: torch.device) -> TrainState:
     seed_everything(config.seed)
     model = build_model(prepared.arch, len(prepared.classes), prepared.own).to(device)
     look_at_images(model, in_order(prepared.train.pixels, 500))
+    if prepared.start is not None:
+        model.load_state_dict(prepared.start.weights, strict=False)
     optimizer = make_optimizer(
         model.parameters(),
         config.training.optimizer,
@@ -171,6 +178,7 @@ def start_fit(
         checkpoint_every=plan.checkpoint_every,
         clip_norm=training.clip_norm,
         precision=training.precision,
+        shards=training.shards or 1,
         workers=workers,
     )
 
@@ -180,13 +188,12 @@ def learn(
     state: TrainState,
     prepared: Prepared,
     run: Run,
-    device: torch.device,
     progress: Progress,
     workers: Workers,
-) -> Outcome:
-    """The training itself: the loop is the documentation."""
+) -> tuple[Progress, Stopped]:
+    """The training itself: the loop is the documentation. What it came to, and what stopped it early, if anything did."""
     plan, patience = prepared.plan, prepared.config.training.patience
-    stopped: KeyboardInterrupt | TrainingError | None = None
+    stopped: Stopped = None
     try:
         with (
             progress_bar(plan.updates, plan.epochs, plan.batch_size) as show,
@@ -211,8 +218,17 @@ def learn(
         stopped = reason
     except ArtifactError as reason:
         raise ArtifactError(f"{reason}{how_to_go_on(run)}") from reason
+    except MemoryRanOut as reason:
+        stopped = reason
     except TrainingError as reason:
         stopped, progress = reason, replace(progress, newest=progress.proven)
+    return progress, stopped
+
+
+def conclude(
+    progress: Progress, stopped: Stopped, state: TrainState, prepared: Prepared, device: torch.device, workers: Workers
+) -> Outcome:
+    """The weights that are kept, with their validation. Raises what stopped the training where there are none."""
     chosen = progress.best or progress.newest
     if chosen is None or progress.newest is None:
         raise stopped or TrainingError("the training made no update. Ask for more epochs.")
@@ -221,23 +237,3 @@ def learn(
     together = ALONE if isinstance(stopped, TrainingError) else workers
     validated = with_validation(chosen, state, prepared, device, together)
     return Outcome(chosen.weights, validated, last.record, sha256_of(last.weights), stopped)
-
-
-def with_validation(
-    kept: Kept, state: TrainState, prepared: Prepared, device: torch.device, workers: Workers
-) -> Record:
-    """The Record with its validation, measured now where the training stopped before it was."""
-    if kept.record.val_accuracy is not None or len(prepared.validation) == 0:
-        return kept.record
-    state.model.load_state_dict(kept.weights)
-    val_loss, val_accuracy = measure(state.model, *on_device(prepared.validation, device), workers=workers)
-    return replace(kept.record, val_loss=val_loss, val_accuracy=val_accuracy)
-
-
-def calibrate(model: nn.Module, prepared: Prepared) -> float:
-    """The temperature that fits the calibration images."""
-    images = prepared.calibration
-    if len(images) == 0:
-        return 1.0
-    logits = np.concatenate([logits_of(model, batch) for batch in numpy_batches(images.pixels)])
-    return fit_temperature(logits, images.labels.numpy())

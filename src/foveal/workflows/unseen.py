@@ -129,6 +129,9 @@ def notes_on_overlap(unseen: Unseen, pixels: Pixels, run: Run, *, allow_overlap:
     """
     splits = run.splits
     learnt = {i for name, columns in splits["splits"].items() if name != "test" for i in columns["ids"]}
+    learnt |= {
+        i for name, ids in splits.get("earlier", {}).items() if name != "test" for i in ids
+    }  # by what it continued
     learnt_pixels = {*learnt, *splits["pixel_ids"]}
     copies = {number for number, i in enumerate(unseen.ids) if i in learnt}
     copies |= {int(number) for number, i in zip(pixels.kept, pixels.ids, strict=True) if i in learnt_pixels}

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from foveal.data.images import Parts, image_set, with_training_classes
-from foveal.data.readers.idx import as_images, parse_idx
+from foveal.data.readers.idx import as_images
+from foveal.data.readers.idx_unpacked import unpack_idx
 from foveal.data.split_names import SPLIT_NAMES
 from foveal.data.tree import Tree
 from foveal.errors import DataError
@@ -31,11 +33,11 @@ def scan_idx(
     """
     sums = sha256 or {}
     files = names or [name for name in tree.files if "/" not in name and LOOKS_LIKE_IDX.search(name)]
-    arrays = {name: parse_idx(tree.read(name), tree.path(name), sums.get(name)) for name in files}
-    images = {name: array for name, array in arrays.items() if array.ndim > 1}
-    labels = {_stem(name): array for name, array in arrays.items() if array.ndim == 1}
+    arrays = {name: unpack_idx(tree.read(name), tree.path(name), sums.get(name)) for name in files}
+    images = {name: found for name, found in arrays.items() if found[0].ndim > 1}
+    labels = {_stem(name): array for name, (array, _) in arrays.items() if array.ndim == 1}
     parts: Parts = {}
-    for name, array in images.items():
+    for name, (array, ids) in images.items():
         path, part = tree.path(name), _part_of(tree.path(name), name, len(images))
         if part in parts:
             raise DataError(
@@ -47,7 +49,7 @@ def scan_idx(
         numbers = labels[_stem(name)].tolist()
         known = class_names or tuple(map(str, sorted(set(numbers))))
         called = [class_names[number] if class_names else str(number) for number in numbers]
-        parts[part] = image_set(as_images(array, path), called, known, path)
+        parts[part] = replace(image_set(as_images(array, path), called, known, path), content_ids=ids)
     if not parts:
         raise DataError(f"{tree.origin} has labels but no images. Add the file of images, whose name has idx3 in it.")
     return _with_one_list_of_classes(parts, for_testing)
