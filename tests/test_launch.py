@@ -42,6 +42,12 @@ def test_a_place_knows_the_command_that_starts_as_many_workers_again(here: Place
     assert here.launcher == command
 
 
+@pytest.mark.parametrize("said", [("evaluate",), ("reproduce",), ("data", "list")])
+def test_what_several_workers_would_each_do_all_of_is_refused(said: tuple[str, ...], tmp_path: Path) -> None:
+    done = cli_process.command(*said, cwd=tmp_path, expect=2, RANK="1", WORLD_SIZE="4")
+    assert f"foveal {said[0]} is for one process, and torchrun started 4" in done.stderr
+
+
 def test_workers_that_may_be_started_again_need_a_name_to_know_their_run_by(tmp_path: Path) -> None:
     said = {"RANK": "0", "WORLD_SIZE": "2", "TORCHELASTIC_MAX_RESTARTS": "3", "TORCHELASTIC_RUN_ID": "none"}
     done = cli_process.command("train", "--out", "run", cwd=tmp_path, expect=2, **said)

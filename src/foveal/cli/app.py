@@ -16,8 +16,10 @@ from foveal.cli.resume import resume
 from foveal.cli.runs import app as runs_app
 from foveal.cli.train import reproduce, train
 from foveal.cli.tune import tune
-from foveal.errors import FovealError, is_out_of_memory
+from foveal.errors import ConfigError, FovealError, is_out_of_memory
+from foveal.launch import place
 
+TOGETHER = ("train", "resume", "predict")  # the commands that several workers share
 app = typer.Typer(
     name="foveal",
     help="Train, check and ship small convolutional image classifiers on the machine you already have.",
@@ -41,6 +43,7 @@ app.add_typer(data_app, name="data")
 
 @app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; works at any place.")] = False,
 ) -> None:
@@ -49,6 +52,11 @@ def root(
 
         typer.echo(f"foveal {foveal_version()}")
         raise typer.Exit
+    if place().workers > 1 and context.invoked_subcommand not in (None, *TOGETHER):
+        raise ConfigError(
+            f"foveal {context.invoked_subcommand} is for one process, and torchrun started {place().workers}, each of which "
+            f"would do all of it. Start it without torchrun (or unset RANK and WORLD_SIZE); {', '.join(TOGETHER)} divide theirs."
+        )
 
 
 def main() -> int:
