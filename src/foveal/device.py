@@ -23,8 +23,16 @@ def choose_device(name: DeviceName) -> torch.device:
         raise ConfigError(f"no GPU was found by torch {torch.__version__}. Leave --device out, or say --device cpu.")
     if not has_gpu or name == "cpu":
         return torch.device("cpu")
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # else its sums may change from run to run: cuBLAS, 2.1.4
     torch.cuda.set_device(place().local_rank)  # under torchrun, a GPU for each worker
     return torch.device("cuda", place().local_rank)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """The bytes of a GPU's memory that nobody uses at this moment; None for the CPU."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
 
 
 def device_name(name: DeviceName) -> str:

@@ -154,7 +154,8 @@ def test_it_learns_as_well_as_in_one_piece() -> None:
         state = state_of(network())
         shards = Shards(state.model, count) if count > 1 else None
         losses = [
-            make_update(state, pixels, labels, loss=LOSS, learning_rate=0.01, shards=shards)[1] for _ in range(25)
+            float(make_update(state, pixels, labels, loss=LOSS, learning_rate=0.01, shards=shards)[1])
+            for _ in range(25)
         ]
         found[count] = losses
     assert found[1][0] == pytest.approx(found[2][0], rel=0.05)  # BatchNorm looks at 32 images in place of 64

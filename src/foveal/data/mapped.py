@@ -33,9 +33,10 @@ class Mapped:
 Images = UInt8[Tensor, "_ C H W"] | Mapped  # "_" as the sets that meet in one function have different N
 
 
-def cut(images: Images, numbers: Int64[Tensor, " B"]) -> UInt8[Tensor, "B C H W"]:
-    """The images of these numbers, as one batch."""
-    return images[numbers] if isinstance(images, Mapped) else take(images, numbers)
+def cut(images: Images, numbers: Int64[Tensor, " B"], *, is_pinned: bool = False) -> UInt8[Tensor, "B C H W"]:
+    """The images of these numbers, as one batch; `is_pinned` as in `take`."""
+    base, rows = (images.base, images.rows[numbers]) if isinstance(images, Mapped) else (images, numbers)
+    return take(base, rows, is_pinned=is_pinned)
 
 
 def in_order(images: Images, batch_size: int) -> Iterator[UInt8[Tensor, "B C H W"]]:

@@ -12,10 +12,11 @@ from torch.nn import functional as F
 from foveal.data.augment.draws import derived_seed
 from foveal.data.augment.pipeline import Augmentation
 from foveal.data.batches import endless_batches, updates_per_epoch
-from foveal.data.mapped import Images, cut, in_order
+from foveal.data.mapped import Images, cut
 from foveal.device import Precision, autocast, seed_network
 from foveal.errors import TrainingError
 from foveal.training.distributed import ALONE, Workers
+from foveal.training.feed import Feed, lane_for
 from foveal.training.optim import Loss
 from foveal.training.optimizers import Optimizer
 from foveal.training.schedule import Schedule
@@ -92,19 +93,19 @@ def fit(
     pixels, labels = train
     per_epoch = updates_per_epoch(len(labels), batch_size)
     batches = endless_batches(len(labels), batch_size, state.seed, state.update)
-    chance, parts = Generator(), Shards(state.model, shards) if shards > 1 else None
+    feed, chance = _feed(pixels, labels.device, batches, workers), Generator()
+    parts = Shards(state.model, shards) if shards > 1 else None
     begin, tally = time.perf_counter() - state.seconds, _Tally()
     state.model.train()
     while state.update < updates:
-        chosen = next(batches)
-        own, count = workers.share(chosen)
+        (own, count, size), images = next(feed)
         chance.manual_seed(derived_seed(state.seed, AUGMENT, state.update, *workers.number))
         seed_network(derived_seed(state.seed, NETWORK, state.update, *workers.number))
-        batch = augment(cut(pixels, own).to(labels.device), chance, own, state.update // per_epoch)
+        batch = augment(images, chance, own, state.update // per_epoch)
         rate, targets = schedule(state.update), labels[own]
         mixed, shares = mix(batch, targets, chance) if mix is not None else (batch, targets)
-        part = workers.part_of_mean(loss, count, len(chosen))
-        logits, value = make_update(
+        part = workers.part_of_mean(loss, count, size)
+        logits, part_of_loss = make_update(
             state,
             mixed,
             shares,
@@ -115,11 +116,12 @@ def fit(
             shards=parts,
             workers=workers,
         )
+        feed.ahead()
         correct = int((logits[:count].argmax(dim=1) == targets[:count]).sum())
-        value, all_correct = workers.mean_and_total(value, correct)
+        value, all_correct = workers.mean_and_total(float(part_of_loss), correct)
         _require_finite(value, state.update, per_epoch, rate)
         state.update += 1
-        tally.add(value, all_correct, len(chosen))
+        tally.add(value, all_correct, size)
         is_last = state.update == updates
         is_validation = val is not None and (is_last or state.update % validate_every == 0)
         is_checkpoint = checkpoint_every is not None and state.update % checkpoint_every == 0
@@ -135,6 +137,20 @@ def fit(
         yield Record(state.update, epoch, *means, rate, state.seconds, *(measured or (None, None)))
         tally = _Tally()
         state.model.train()
+
+
+# Of a batch this worker's numbers, how many of them count, and how many there are in all.
+Share = tuple[Int64[Tensor, " b"], int, int]
+
+
+def _feed(
+    pixels: Images, device: torch.device, batches: Iterator[Int64[Tensor, " B"]], workers: Workers
+) -> Feed[Share]:
+    """This worker's share of one batch after another, with its images on the device."""
+    lane = lane_for(pixels, device)
+    shares = ((*workers.share(chosen), len(chosen)) for chosen in batches)
+    is_pinned = lane is not None and lane.is_pinned
+    return Feed(((share, cut(pixels, share[0], is_pinned=is_pinned)) for share in shares), lane)
 
 
 @dataclass
@@ -169,8 +185,8 @@ def make_update(
     precision: Precision = "float32",
     shards: Shards | None = None,
     workers: Workers = ALONE,
-) -> tuple[Float[Tensor, "B K"], float]:
-    """One update of the weights; the logits before it, and the batch's mean loss."""
+) -> tuple[Float[Tensor, "B K"], Float[Tensor, ""]]:
+    """One update of the weights; the logits before it, and the batch's mean loss. On a GPU, to read them is to wait for it."""
     if shards is not None:
         logits, value = shards.backward(batch, targets, state.optimizer.weights, loss=loss, precision=precision)
     else:
@@ -183,7 +199,7 @@ def make_update(
     if clip_norm is not None:
         nn.utils.clip_grad_norm_(state.model.parameters(), clip_norm)
     state.optimizer.step(learning_rate)
-    return logits.detach(), float(value.detach())
+    return logits.detach(), value.detach()
 
 
 def _require_finite(loss: float, update: int, per_epoch: int, learning_rate: float) -> None:
@@ -199,14 +215,20 @@ def _require_finite(loss: float, update: int, per_epoch: int, learning_rate: flo
 def measure(
     model: nn.Module, pixels: Images, labels: Int64[Tensor, " M"], batch_size: int = 500, workers: Workers = ALONE
 ) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy in eval mode; each image is looked at by one of the workers."""
+    """Mean cross-entropy and accuracy in eval mode; each image is looked at by one of the workers.
+
+    Labels are on the device that computes; images are, or are sent there.
+    """
     model.eval()
-    total_loss, correct = 0.0, 0
-    batches = enumerate(zip(in_order(pixels, batch_size), torch.split(labels, batch_size), strict=True))
-    for batch, targets in (each for number, each in batches if workers.is_mine(number)):
-        logits = model(batch)
+    starts = [start for number, start in enumerate(range(0, len(labels), batch_size)) if workers.is_mine(number)]
+    batches = ((start, pixels[start : start + batch_size]) for start in starts)
+    feed = Feed(batches, lane_for(pixels, labels.device))
+    sums = torch.zeros(2, dtype=torch.float64, device=labels.device)  # losses, and right answers
+    for start, batch in feed:
+        targets, logits = labels[start : start + batch_size], model(batch)
         # Sum over images, divide once: a mean of batch means gives the short last batch too much weight.
-        total_loss += float(F.cross_entropy(logits, targets, reduction="sum"))
-        correct += int((logits.argmax(dim=1) == targets).sum())
-    all_loss, all_correct = workers.total(total_loss, correct)
+        sums[0] += F.cross_entropy(logits, targets, reduction="sum")
+        sums[1] += (logits.argmax(dim=1) == targets).sum()
+        feed.ahead()
+    all_loss, all_correct = workers.total(*sums.tolist())
     return all_loss / len(labels), all_correct / len(labels)

@@ -10,6 +10,7 @@ import torch
 
 from foveal.models.catalog import build_model
 from foveal.run import Run
+from foveal.training.feed import on_device
 from foveal.training.fit import Record, TrainState, measure
 from foveal.training.pace import Turns, is_mark, progress, updates_for
 from foveal.workflows.describe import seconds_per_update
@@ -61,8 +62,7 @@ def _measured(prepared: Prepared, device: torch.device) -> tuple[float, float]:
     if len(images) == 0:
         return per_update, FINISHING
     begin = time.perf_counter()
-    pixels = images.pixels.to(device) if isinstance(images.pixels, torch.Tensor) else images.pixels
-    measure(model, pixels, images.labels.to(device))
+    measure(model, *on_device(images, device))
     return per_update, FINISHING + time.perf_counter() - begin
 
 

@@ -93,7 +93,7 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
     times = []
     for _ in range(3 + TIMED_UPDATES):
         begin = time.perf_counter()
-        make_update(
+        _, value = make_update(
             state,
             augment(pixels, chance, numbers, 0),
             labels,
@@ -102,5 +102,6 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
             clip_norm=training.clip_norm,
             precision=training.precision,
         )
+        float(value)  # waits for a GPU
         times.append(time.perf_counter() - begin)
     return sorted(times[3:])[TIMED_UPDATES // 2]

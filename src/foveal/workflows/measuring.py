@@ -3,21 +3,12 @@
 from dataclasses import replace
 
 import torch
-from jaxtyping import Int64
-from torch import Tensor
 
-from foveal.data.mapped import Images
-from foveal.data.pixels import Pixels
 from foveal.training.distributed import Workers
+from foveal.training.feed import on_device
 from foveal.training.fit import Record, TrainState, measure
 from foveal.workflows.keeping import Kept
 from foveal.workflows.prepare import Prepared
-
-
-def on_device(images: Pixels, device: torch.device) -> tuple[Images, Int64[Tensor, " N"]]:
-    """Images and labels on the device; images that are mapped from a file stay there."""
-    pixels = images.pixels.to(device) if isinstance(images.pixels, Tensor) else images.pixels
-    return pixels, images.labels.to(device)
 
 
 def with_validation(

@@ -16,11 +16,11 @@ from foveal.errors import ConfigError
 from foveal.models.own import Own
 from foveal.report.rate_plot import draw_rates
 from foveal.run import plain_name
+from foveal.training.feed import on_device
 from foveal.training.fit import Record, fit
 from foveal.training.optim import balanced_weights, make_loss
 from foveal.training.rates import RateTest, climbing, judge, losses_by_rate
 from foveal.workflows.augmenting import make_augmentation, make_mix
-from foveal.workflows.measuring import on_device
 from foveal.workflows.prepare import Prepared, prepare
 from foveal.workflows.train import make_state
 

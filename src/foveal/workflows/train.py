@@ -25,6 +25,7 @@ from foveal.storage import remove_folder
 from foveal.track.tracking import require_trackers, tracked
 from foveal.training.checkpoint import Checkpoint, share
 from foveal.training.distributed import ALONE, Workers, first_one_first, joined_workers
+from foveal.training.feed import on_device
 from foveal.training.fit import Record, TrainState, fit
 from foveal.training.optim import balanced_weights, make_loss, make_optimizer
 from foveal.training.schedule import make_schedule
@@ -38,7 +39,7 @@ from foveal.workflows.keeping import (
     keep_checkpoint,
     stop_requests,
 )
-from foveal.workflows.measuring import on_device, with_validation
+from foveal.workflows.measuring import with_validation
 from foveal.workflows.picture import draw_training
 from foveal.workflows.prepare import Prepared, prepare
 from foveal.workflows.recording import (
