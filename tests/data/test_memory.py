@@ -61,3 +61,9 @@ def test_the_least_of_the_machines_memory_and_of_all_limits_is_what_there_is(
 def test_a_quarter_of_the_memory_of_this_process_may_hold_images() -> None:
     assert 0 < usable_memory() <= MACHINE
     assert default_memory() == usable_memory() // 4
+
+
+def test_the_workers_of_a_machine_share_what_one_process_would_hold(monkeypatch):
+    for name, value in {"RANK": "9", "WORLD_SIZE": "16", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "8"}.items():
+        monkeypatch.setenv(name, value)
+    assert default_memory() == usable_memory() // 4 // 8

@@ -41,6 +41,7 @@ app.add_typer(data_app, name="data")
 
 @app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; works at any place.")] = False,
 ) -> None:
@@ -49,6 +50,11 @@ def root(
 
         typer.echo(f"foveal {foveal_version()}")
         raise typer.Exit
+    if place().workers > 1 and context.invoked_subcommand not in TOGETHER:
+        raise ConfigError(
+            f"foveal {context.invoked_subcommand} is for one process, and torchrun started {place().workers}, each of which "
+            f"would do all of it. Start it without torchrun; {', '.join(TOGETHER)} divide their work."
+        )
 
 
 def main() -> int:

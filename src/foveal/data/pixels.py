@@ -27,6 +27,7 @@ from foveal.data.index import Facts
 from foveal.data.mapped import Images, Mapped, in_order
 from foveal.data.memory import usable_memory
 from foveal.errors import DataError
+from foveal.launch import place
 
 Show = Callable[[int, int], None]  # so many images of so many are decoded
 SMALL = 100 * 100  # pixels of an image
@@ -164,8 +165,11 @@ def _require_room(images: ImageSet, preprocess: Preprocess, error: OSError) -> N
 
 
 def default_memory() -> int:
-    """Bytes of decoded images that are held in memory unless the settings say: a quarter of what there is."""
-    return int(usable_memory() * DEFAULT_MEMORY_SHARE)
+    """Bytes of decoded images that are held in memory unless the settings say: a quarter of what there is.
+
+    Under torchrun the workers of a machine share that quarter, as each of them holds its own copy.
+    """
+    return int(usable_memory() * DEFAULT_MEMORY_SHARE) // place().local_workers
 
 
 def _decode_into(

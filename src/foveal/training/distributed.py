@@ -20,7 +20,8 @@ from foveal.training.meeting import choose_interface, name_of_start
 from foveal.training.optim import Loss
 
 MEETING = timedelta(seconds=60)  # for all workers to be there: whoever gives up is started once more
-TIMEOUT = timedelta(minutes=30)  # that a worker may be behind: the first one decodes the data before the others begin
+TIMEOUT = timedelta(minutes=30)  # that a worker may be behind in an update, or with a checkpoint
+DECODING = timedelta(days=2)  # that the first worker of a machine may take before the others begin: it decodes the data
 EXCHANGE = ("gloo", "nccl", "connection closed", "connection reset")  # in what torch says of an exchange that failed
 MIN_SHARE = 2  # images a worker looks at in any batch: BatchNorm has no variance of a single value
 
@@ -180,7 +181,7 @@ def joined_workers(device: torch.device, patience: timedelta = TIMEOUT) -> Itera
         if backend == "gloo":
             choose_interface(store, here)
         torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=MEETING)
-        torch.distributed.distributed_c10d._set_pg_timeout(patience)
+        _be_patient(patience)
     except (RuntimeError, ValueError) as error:
         raise WorkerError(
             f"worker {here.rank} of {here.workers} could not meet the others: {str(error).splitlines()[0]} Start all of them "
@@ -201,12 +202,23 @@ def joined_workers(device: torch.device, patience: timedelta = TIMEOUT) -> Itera
         torch.distributed.destroy_process_group()
 
 
+def _be_patient(patience: timedelta) -> None:
+    """From now on, wait this long for whoever is behind."""
+    torch.distributed.distributed_c10d._set_pg_timeout(patience)
+
+
 @contextmanager
 def first_one_first(workers: Workers) -> Iterator[None]:
     """Rank 0 of each machine goes through before the others: what it puts into a cache, they find there."""
+    if workers.is_alone:
+        yield
+        return
     is_first = workers.place.local_rank == 0
-    if not workers.is_alone and not is_first:
+    _be_patient(DECODING)
+    if not is_first:
         torch.distributed.barrier()
+        _be_patient(TIMEOUT)
     yield
-    if not workers.is_alone and is_first:
+    if is_first:
         torch.distributed.barrier()
+        _be_patient(TIMEOUT)
