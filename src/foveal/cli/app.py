@@ -16,8 +16,10 @@ from foveal.cli.resume import resume
 from foveal.cli.runs import app as runs_app
 from foveal.cli.train import reproduce, train
 from foveal.cli.tune import tune
-from foveal.errors import FovealError, is_out_of_memory
+from foveal.errors import ConfigError, FovealError, is_out_of_memory
+from foveal.launch import place
 
+TOGETHER = ("train", "resume", "predict")  # the commands that several workers share
 app = typer.Typer(
     name="foveal",
     help="Train, check and ship small convolutional image classifiers on the machine you already have.",
@@ -50,10 +52,10 @@ def root(
 
         typer.echo(f"foveal {foveal_version()}")
         raise typer.Exit
-    if place().workers > 1 and context.invoked_subcommand not in TOGETHER:
+    if place().workers > 1 and context.invoked_subcommand not in (None, *TOGETHER):
         raise ConfigError(
             f"foveal {context.invoked_subcommand} is for one process, and torchrun started {place().workers}, each of which "
-            f"would do all of it. Start it without torchrun; {', '.join(TOGETHER)} divide their work."
+            f"would do all of it. Start it without torchrun (or unset RANK and WORLD_SIZE); {', '.join(TOGETHER)} divide theirs."
         )
 
 
