@@ -218,7 +218,6 @@ def foveal(arrays: Arrays, epochs: int) -> list[float]:
             model="twoconv-same",
             as_published=True,
             epochs=float(epochs),
-            batch_size=BATCH,
             out=f"{folder}/run",
             settings=settings,
         )

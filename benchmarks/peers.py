@@ -18,9 +18,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from published import MNIST, ROOT, stamp
+from published import MNIST, stamp
+from results_page import write_between
 
-START, END = "<!-- peers:start -->", "<!-- peers:end -->"
 SIDES = Path(__file__).with_name("peer_sides.py")
 TORCH = "torch==2.13.0"
 LOCAL = {"lightning": ["lightning"], "skorch": ["skorch"], "keras-torch": ["keras"]}
@@ -81,16 +81,6 @@ def table(found: dict[str, list[list[float]]], images: int) -> str:
     return "\n".join(lines)
 
 
-def write_page(text: str) -> None:
-    """Put the table between its two markers in docs/results.md."""
-    page = ROOT / "docs/results.md"
-    before, start, rest = page.read_text().partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        sys.exit(f"{page} lacks {START} or the {END} after it. Add both where the table belongs.")
-    page.write_text(f"{before}{START}\n{text}\n{END}{after}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sides", nargs="*", choices=(*OURS, *PEERS), default=[*OURS, *PEERS])
@@ -116,7 +106,7 @@ def main() -> None:
                 print(f"round {number + 1}: {side}: {found[side][-1]}", file=sys.stderr, flush=True)
     print(text := table(found, options.images))
     if options.write:
-        write_page(text)
+        write_between("peers", text)
 
 
 if __name__ == "__main__":

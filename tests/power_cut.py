@@ -1,7 +1,7 @@
 """A computer whose power fails at the N-th write, flush or rename, and what its disk may hold when it starts again.
 
-Until a file is flushed, its content may be lost; until a folder is flushed, a rename in it may not have happened. After the
-cut nothing more reaches the disk: what a program does in its `finally` did not happen.
+Until a file is flushed, what was written since the last time may be lost; until a folder is flushed, a rename in it may not
+have happened. After the cut nothing more reaches the disk: what a program does in its `finally` did not happen.
 """
 
 import io
@@ -28,6 +28,7 @@ class Disk:
         self.count = 0
         self.is_dead = False
         self.unflushed: set[Path] = set()
+        self.flushed: dict[Path, int] = {}  # bytes of each file that are safe
         self.renames: list[tuple[Path, Path, Path | None]] = []  # from, to, what stood there before
         self.attic = Path(tempfile.mkdtemp(prefix="foveal-attic-"))
 
@@ -53,7 +54,8 @@ class Disk:
                     before.rename(target)
         for path in self.unflushed:
             with suppress(OSError):
-                os.truncate(path, path.stat().st_size // 2)
+                safe = min(self.flushed.get(path, 0), path.stat().st_size)
+                os.truncate(path, safe + (path.stat().st_size - safe) // 2)
 
 
 @contextmanager
@@ -85,6 +87,7 @@ def _watch(patch: pytest.MonkeyPatch, disk: Disk) -> None:
         if disk.concerns(path):
             disk.step()
             disk.unflushed.discard(path)
+            disk.flushed[path] = path.stat().st_size
             if path.is_dir():  # the names in it are safe now
                 disk.renames = [each for each in disk.renames if each[1].parent != path]
         fsync(handle)
@@ -101,6 +104,8 @@ def _watch(patch: pytest.MonkeyPatch, disk: Disk) -> None:
                 shutil.copy(target, before)
             move(source, target, **said)
             disk.renames.append((Path(source).absolute(), Path(target).absolute(), before))
+            if Path(target).is_file():
+                disk.flushed[Path(target).absolute()] = disk.flushed.pop(Path(source).absolute(), 0)
             disk.unflushed = {
                 Path(target).absolute() / each.relative_to(source) if each.is_relative_to(source) else each
                 for each in disk.unflushed

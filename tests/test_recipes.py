@@ -9,7 +9,7 @@ from foveal.config import ArchSpec, Config, Preset
 from foveal.errors import ConfigError
 from foveal.models.blocks import LayerNorm2d
 from foveal.models.catalog import ARCHITECTURES, build_model, find_architecture
-from foveal.recipes import COMPACT_ON, GENTLE, LITERATURE, MODELS, PRESETS, PUBLISHED, require_known, resolve
+from foveal.recipes import GENTLE, KNOWN_DATA, LITERATURE, MODELS, PRESETS, PUBLISHED, require_known, resolve
 
 MNIST_STATISTICS = ("fixed", (0.1307,), (0.3081,))
 HALVES = ("fixed", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -63,7 +63,7 @@ def test_a_published_form_holds_nothing_out_and_adds_nothing_that_its_document_d
 @pytest.mark.parametrize("data", ["mnist", "photos"])
 def test_every_network_has_settings_in_every_preset(preset: Preset, name: str, data: str) -> None:
     config = resolve({"model": {"name": name}, "preset": preset}, data)
-    tried = COMPACT_ON.get(data, {}).get(preset, {}) if name == "compact" else {}
+    tried = KNOWN_DATA.get(data, {}).get(preset, {}) if name == "compact" else {}
     expected = {**PRESETS[preset]["training"], **tried.get("training", {})}
     assert config.training.epochs == expected["epochs"]
     assert config.training.min_updates == expected["min_updates"]
@@ -101,9 +101,27 @@ def test_the_border_of_digits_is_cut_for_the_default_network_only() -> None:
     assert [resolve({"model": {"name": name}}, "mnist").model.border for name in ("compact", "resnet8")] == [4, None]
 
 
+def test_clothes_are_learnt_by_another_network_unless_the_user_names_one() -> None:
+    def of_clothes(**said: Any) -> Config:
+        return resolve({"data": {"source": "fashion-mnist"}, **said}, "fashion-mnist")
+
+    clothes = of_clothes()
+    assert (clothes.model.name, clothes.training.optimizer, clothes.augment.flip) == ("vgg6", "muon", "alternating")
+    assert of_clothes(model={"name": "vgg6"}) == clothes
+    assert of_clothes(preset="best").model.width == 1.6
+    named = of_clothes(model={"name": "compact"})
+    assert (named.model.name, named.training.optimizer, named.training.epochs) == ("compact", "adamw", 2)
+    gentle = of_clothes(model={"name": "lenet5"})
+    assert (gentle.model.name, gentle.training.learning_rate) == ("lenet5", 0.002)
+    assert of_clothes(preset="fast").model.name == "compact"  # which has no recipe of its own there
+    # A folder that is called so is not the known data, and images in another size are not known either.
+    assert resolve({"data": {"source": "/my/fashion-mnist"}}, "fashion-mnist").model.name == "compact"
+    assert of_clothes(data={"source": "fashion-mnist", "size": 14}).model.name == "compact"
+
+
 def test_what_is_known_of_the_data_overrules_the_preset_and_the_user_overrules_both() -> None:
     assert resolve({}, "photos").augment.shift == PRESETS["balanced"]["augment"]["shift"] == 2
-    assert resolve({}, "mnist").augment.shift == COMPACT_ON["mnist"]["balanced"]["augment"]["shift"] == 1
+    assert resolve({}, "mnist").augment.shift == KNOWN_DATA["mnist"]["balanced"]["augment"]["shift"] == 1
     assert resolve({"augment": {"shift": 3}}, "mnist").augment.shift == 3
     assert resolve({"model": {"border": 0}}, "mnist").model.border == 0
     said = {"model": {"name": "lenet5"}, "training": {"learning_rate": 0.5}}

@@ -184,6 +184,28 @@ def test_an_unfinished_run_has_no_summary_and_no_splits(tmp_path: Path) -> None:
         _ = Run(tmp_path).splits
 
 
+def test_a_history_is_cut_to_what_was_flushed(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append_history([{"update": 1}, {"update": 2}])
+    size = run.flush_history()
+    assert size == (tmp_path / "history.jsonl").stat().st_size
+    run.append_history([{"update": 3}])
+    assert run.cut_history(size)
+    assert run.history == [{"update": 1}, {"update": 2}]
+    assert not run.cut_history(size + 1)
+    assert run.cut_history(0)
+    assert run.history == []
+
+
+def test_a_history_that_is_gone_is_empty_and_cannot_be_flushed_into_a_folder(tmp_path: Path) -> None:
+    assert not Run(tmp_path).cut_history(9)
+    assert Run(tmp_path).history == []
+    (tmp_path / "history.jsonl").unlink()
+    (tmp_path / "history.jsonl").mkdir()
+    with pytest.raises(ArtifactError, match=r"cannot write .*history.jsonl: Is a directory"):
+        Run(tmp_path).flush_history()
+
+
 def test_history_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "history.jsonl").mkdir()
     with pytest.raises(ArtifactError, match=r"cannot write .*history.jsonl: Is a directory"):

@@ -53,7 +53,7 @@ class ModelConfig(Frozen):
     mean: tuple[float, ...] | None = None
     std: tuple[Annotated[float, Field(gt=0)], ...] | None = None
     border: Annotated[int, Field(ge=0)] | None = None
-    width: Annotated[float, Field(gt=0, le=16)] = 1.0  # a factor of the channels of `compact`
+    width: Annotated[float, Field(gt=0, le=16)] = 1.0  # a factor of the channels of `compact` and `vgg6`
     head: Literal["max", "flat"] = "max"  # of `compact`
     initialisation: Literal["default", "xavier", "kaiming"] = "default"
     start: str | None = None  # the Classifier folder whose weights the training begins with

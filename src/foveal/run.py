@@ -109,8 +109,24 @@ class Run:
         except OSError as error:
             raise cannot_write(self.folder / HISTORY, error) from error
 
+    def flush_history(self) -> int:
+        """Let the records so far survive a power cut; their length in bytes."""
+        try:
+            with (self.folder / HISTORY).open("ab") as file:
+                os.fsync(file.fileno())
+                return file.tell()
+        except OSError as error:
+            raise cannot_write(self.folder / HISTORY, error) from error
+
+    def cut_history(self, size: int) -> bool:
+        """Keep the records in the first `size` bytes, for a training that goes on from there; whether all of them are there."""
+        path = self.folder / HISTORY
+        content = path.read_bytes()[:size] if path.exists() else b""
+        write_atomic(path, content[: content.rfind(b"\n") + 1])
+        return len(content) == size
+
     def rewrite_history(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Put these records in the place of all there are: for a training that goes on from an earlier update."""
+        """Put these records in the place of all there are."""
         write_atomic(self.folder / HISTORY, "".join(json.dumps(record) + "\n" for record in records).encode())
 
     def note(self, text: str) -> None:

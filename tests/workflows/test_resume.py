@@ -209,6 +209,34 @@ def test_with_every_checkpoint_damaged_the_training_begins_again(
     assert weights_of(foveal.resume(stopped, few(digits))) == weights_of(settled(out=tmp_path / "whole"))
 
 
+def test_a_checkpoint_grows_with_the_network_and_not_with_the_training(
+    settled: Quick, stop_at: Callable[[int], None], tmp_path: Path
+) -> None:
+    stop_at(UPDATES)
+    with pytest.raises(Stopped):
+        settled("training.checkpoint_every=1", "training.report_every=1", out=tmp_path / "run")
+    state = json.loads((tmp_path / "run/checkpoint/000000043/state.json").read_text())
+    written = (tmp_path / "run/history.jsonl").read_bytes()
+    assert state["history_bytes"] == len(written)
+    assert written.count(b"\n") == 43
+    assert sum(isinstance(value, list) for value in state.values()) == 0  # no records in it
+
+
+@pytest.mark.parametrize("content", [None, b'{"update": 3, "lo'], ids=["lost", "torn"])
+def test_a_history_that_was_lost_is_told_of_and_changes_no_weight(
+    content: bytes | None, stopped: Run, settled: Quick, digits: Any, tmp_path: Path
+) -> None:
+    path = stopped.folder / "history.jsonl"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    resumed = foveal.resume(stopped, few(digits))
+    assert weights_of(resumed) == weights_of(settled(out=tmp_path / "whole"))
+    assert "history.jsonl has lost records of before update 22" in (resumed.folder / "notes.txt").read_text()
+    assert next(record["update"] for record in resumed.history) > 22
+
+
 def test_a_full_disk_loses_nothing_and_the_sentence_says_how_to_go_on(
     settled: Quick, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +306,7 @@ def check_every_cut(train: Quick, digits: Any, tmp_path: Path, every: int) -> in
         place.mkdir()
         resumed = cut_and_resume(train, place / "run", fatal, few(digits), loses_renames=fatal // every % 2 == 1)
         assert resumed is None or (resumed.is_finished and weights_of(resumed) == weights_of(whole)), fatal
+        assert resumed is None or without_time(resumed.history) == without_time(whole.history), fatal
         shutil.rmtree(place)
     return disk.count
 

@@ -21,6 +21,7 @@ from foveal.models.mobilenet import mobilenet
 from foveal.models.own import Own, build_own
 from foveal.models.shapes import Shape
 from foveal.models.tutorials import Layers
+from foveal.models.vgg import vgg6
 from foveal.recipes import require_known
 
 WHITENED_BY = 5000  # images
@@ -60,6 +61,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "threeconv-fc625": Architecture("document 003", tutorials.THREECONV_FC625),
     "twoconv-same": Architecture("document 004", tutorials.TWOCONV_SAME),
     "lenet5": Architecture("LeCun et al. 1998", tutorials.LENET5),
+    "vgg6": Architecture("Simonyan and Zisserman 2015", vgg6, input_shape=COLOUR),
     "resnet8": Architecture("He et al. 2016", module=resnet.resnet8, input_shape=COLOUR),
     "resnet20": Architecture("He et al. 2016", module=resnet.resnet20, input_shape=COLOUR),
     "resnet18": Architecture("He et al. 2016", module=resnet.resnet18, input_shape=COLOUR),

@@ -28,8 +28,8 @@ def compact(input_shape: Shape, width: float = 1.0, head: Head = "max") -> Layer
 def _flat(width: int) -> Layers:
     last = LayerSpec(kind="conv", out_channels=4 * width, kernel_size=3, padding=0, bias=False)
     return (
-        *_block(width, 5, stride=2),
-        *_pooled_block(3 * width, 3),
+        *block(width, 5, stride=2),
+        *pooled_block(3 * width, 3),
         last,
         BATCH_NORM,
         RELU,
@@ -42,20 +42,22 @@ def _max_pooled(input_shape: Shape, width: int) -> Layers:
     channels = 4 * width
     side = min(output_size(n, 5, stride=2, padding=2) for n in input_shape[1:])
     is_large = side > 16
-    stem = _pooled_block(width, 5, stride=2) if is_large else _block(width, 5, stride=2)
-    layers = [*stem, *_pooled_block(2 * width, 3), *_block(channels, 3), *_block(channels, 3)]
+    stem = pooled_block(width, 5, stride=2) if is_large else block(width, 5, stride=2)
+    layers = [*stem, *pooled_block(2 * width, 3), *block(channels, 3), *block(channels, 3)]
     side //= 4 if is_large else 2
     while side > 8:
-        layers += [max_pool(2), *_block(channels, 3)]
+        layers += [max_pool(2), *block(channels, 3)]
         side //= 2
     return (*layers, LayerSpec(kind="global_max_pool"), FLATTEN, linear("classes"))
 
 
-def _block(out_channels: int, kernel_size: int, stride: int = 1) -> Layers:
+def block(out_channels: int, kernel_size: int, stride: int = 1) -> Layers:
+    """Convolution, BatchNorm, ReLU; the map keeps its size, but for the stride."""
     return (_conv(out_channels, kernel_size, stride), BATCH_NORM, RELU)
 
 
-def _pooled_block(out_channels: int, kernel_size: int, stride: int = 1) -> Layers:
+def pooled_block(out_channels: int, kernel_size: int, stride: int = 1) -> Layers:
+    """Convolution, max pooling by 2, BatchNorm, ReLU."""
     # Pooling first leaves a quarter of the values to normalise and to rectify; ReLU and max commute (docs/log.md).
     return (_conv(out_channels, kernel_size, stride), max_pool(2), BATCH_NORM, RELU)
 

@@ -21,7 +21,7 @@ from foveal.storage import remove_folder, write_folder
 from foveal.training.distributed import Workers
 from foveal.training.fit import TrainState
 
-FORMAT = 1
+FORMAT = 2  # 1 had all records of the training in it
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 KEPT = 2  # checkpoints in a run folder: the newest, and the one before it
 

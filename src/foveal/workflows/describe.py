@@ -16,6 +16,7 @@ from foveal.models.own import Own, describe
 from foveal.models.shapes import Ledger, Shape
 from foveal.training.fit import TrainState, make_update
 from foveal.training.optim import make_loss, make_optimizer
+from foveal.training.shards import Shards
 from foveal.workflows.augmenting import make_augmentation
 from foveal.workflows.prepare import Prepared, layers_file, own_network, prepare
 
@@ -90,6 +91,7 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
     loss = make_loss(training.loss, label_smoothing=training.label_smoothing)
     device = next(model.parameters()).device
     pixels, labels = (each[:size].to(device) for each in (prepared.train.pixels, prepared.train.labels))
+    shards = Shards(model, training.shards) if training.shards and training.shards > 1 else None
     times = []
     for _ in range(3 + TIMED_UPDATES):
         begin = time.perf_counter()
@@ -101,6 +103,7 @@ def seconds_per_update(prepared: Prepared, model: torch.nn.Module) -> float:
             learning_rate=1e-6,
             clip_norm=training.clip_norm,
             precision=training.precision,
+            shards=shards,
         )
         float(value)  # waits for a GPU
         times.append(time.perf_counter() - begin)

@@ -92,17 +92,18 @@ def keep_checkpoint(run: Run, progress: Progress, state: TrainState, prepared: P
             )
     if progress.best is not None:
         tensors |= {f"best.{name}": tensor for name, tensor in progress.best.weights.items()}
+    if not place().is_first:
+        return replace(progress, saved=state.seconds)
     facts = {
         "seconds": state.seconds,
         "seed": state.seed,
-        "history": run.history,
+        "history_bytes": run.flush_history(),  # not the records, which become more and more
         "newest": asdict(progress.newest.record),
         "best": asdict(progress.best.record) if progress.best is not None else None,
         "without_gain": progress.without_gain,
         "depends_on": dependencies(prepared),
     }
-    if place().is_first:
-        save_checkpoint(run.checkpoints, Checkpoint(state.update, tensors, facts))
+    save_checkpoint(run.checkpoints, Checkpoint(state.update, tensors, facts))
     return replace(progress, saved=state.seconds)
 
 

@@ -19,16 +19,13 @@ from foveal.data.sources import ARRAYS, Source
 from foveal.device import choose_device, choose_precision
 from foveal.errors import ConfigError, DataError
 from foveal.models.catalog import ARCHITECTURES, LAYERS_FILE, OWN, find_architecture, is_by_no_chance
-from foveal.models.compact import compact
 from foveal.models.layers import read_layers
 from foveal.models.own import Own, describe, load_class
-from foveal.models.tutorials import Layers
+from foveal.models.scaled import scaled_layers
 from foveal.training.plan import Plan, plan_training
 from foveal.training.shards import choose_shards
 from foveal.workflows.load import Loaded, load
 from foveal.workflows.start import Start, find_start
-
-MAX_FLAT = 24  # pixels: beyond, a flat head would hold most of the weights
 
 
 @dataclass(frozen=True)
@@ -137,6 +134,7 @@ def choose_arch(
                 f"by {-border} on each side{' and grey is repeated to 3 channels' if preprocess.channels == 1 else ''}"
             )
     source, sha256 = describe(own) if own is not None else (str(layers_path) if layers_path else None, None)
+    shape = (preprocess.channels, preprocess.height - 2 * border, preprocess.width - 2 * border)
     return ArchSpec(
         name=name,
         input_shape=(preprocess.channels, preprocess.height, preprocess.width),
@@ -144,28 +142,10 @@ def choose_arch(
         std=std,
         border=border,
         initialisation=model.initialisation,
-        layers=read_layers(layers_path) if layers_path else compact_layers(config, preprocess, border),
+        layers=read_layers(layers_path) if layers_path else scaled_layers(model.name, shape, model.width, model.head),
         source=source,
         source_sha256=sha256,
     ), notes
-
-
-def compact_layers(config: Config, preprocess: Preprocess, border: int) -> Layers | None:
-    """The layers of `compact` in the width and with the head that are asked for, None for any other network.
-
-    Raises ConfigError where another network is to be made wider, or the images are too large for a flat head.
-    """
-    model, side = config.model, max(preprocess.height, preprocess.width) - 2 * border
-    if model.name != "compact":
-        if (model.width, model.head) != (1.0, "max"):
-            raise ConfigError(f"model.width and model.head belong to compact, and not to {model.name}. Leave them out.")
-        return None
-    if model.head == "flat" and side > MAX_FLAT:
-        raise ConfigError(
-            f"model.head=flat is for images of up to {MAX_FLAT} pixels without their border, not of {side}. Leave it out."
-        )
-    shape = (preprocess.channels, preprocess.height - 2 * border, preprocess.width - 2 * border)
-    return compact(shape, model.width, model.head)
 
 
 def statistics(config: Config, train: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -17,7 +17,7 @@ from foveal.device import out_of_memory_said
 from foveal.errors import ArtifactError, MemoryRanOut, TrainingError
 from foveal.evaluation.calibration import fit_temperature
 from foveal.launch import place
-from foveal.run import CONFIG, Run
+from foveal.run import CONFIG, HISTORY, Run
 from foveal.storage import remove_folder
 from foveal.training.checkpoint import Checkpoint, restore
 from foveal.training.fit import Record, TrainState
@@ -95,7 +95,8 @@ def record_going_on(
         remove_folder(left)
     restore(state, checkpoint)
     run.write_config(prepared.config)  # who is told of its records may be another now
-    run.rewrite_history(checkpoint.facts["history"])
+    if place().is_first and not run.cut_history(checkpoint.facts["history_bytes"]):
+        run.note(f"{HISTORY} has lost records of before update {checkpoint.update:,}; the weights do not depend on it")
     run.note(f"goes on from update {checkpoint.update:,} of {prepared.plan.updates:,}")
     return progress_in(checkpoint)
 
