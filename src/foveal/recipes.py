@@ -160,6 +160,8 @@ def resolve(said: Settings, data_name: str, start: Settings | None = None) -> Co
         )
     if asked.training.epochs is not None:  # said in so many words: no floor below it
         said = merge({"training": {"min_updates": 0}}, said)
+    if asked.training.budget is not None:  # how often a recipe validates belongs to its epochs
+        said = merge({"training": {"validate_every": None}}, said)
     if asked.training.loss == "nll":  # it knows no smoothing; what was only a default gives way
         said = merge({"training": {"label_smoothing": 0.0}}, said)
     if not asked.as_published:

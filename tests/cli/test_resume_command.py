@@ -150,6 +150,20 @@ def test_verify_sees_a_single_other_bit(whole: Path, tmp_path: Path) -> None:
     assert "the weights are not the same" in done.stderr
 
 
+def test_data_that_were_moved_are_named_again(digits_folder: Path, whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits_folder, tmp_path / digits_folder.name)
+    process = begin(tmp_path / digits_folder.name, tmp_path, "run", "--checkpoint-every", "5")
+    wait_until(partial(reaches, tmp_path / "run", 5), process)
+    process.kill()
+    process.communicate()
+    (tmp_path / digits_folder.name).rename(tmp_path / "moved")
+    assert "there is no data set" in command("resume", "run", cwd=tmp_path, expect=1).stderr
+    command("resume", "run", "--data", "moved", cwd=tmp_path)
+    assert weights_of(tmp_path / "run") == weights_of(whole)
+    config = (tmp_path / "run" / "config.toml").read_text()
+    assert f'source = "{tmp_path / "moved"}"' in config
+
+
 def test_what_is_no_run_cannot_be_resumed(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "empty is not a run folder" in command("resume", "empty", cwd=tmp_path, expect=1).stderr

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.training.pace import is_mark, progress, updates_for
+from foveal.training.pace import is_mark, progress, updates_for, validation_spacing
 from foveal.training.schedule import make_schedule
 
 
@@ -60,3 +60,33 @@ def test_marks_are_passed_once() -> None:
     assert sum(is_mark(a, b) for a, b in pairwise(shares)) == 7
     assert is_mark(0.0, 1.0)
     assert not is_mark(0.5, 0.5)
+
+
+# Every s updates of u seconds a validation of v seconds takes v / (s u + v) of the time: 1/20 where s u = 19 v.
+@pytest.mark.parametrize(
+    ("updates", "update_seconds", "validation_seconds", "expected"),
+    [
+        (6000, 0.01, 0.0, 1000),  # six, as in any training
+        (6001, 0.01, 0.1, 1001),
+        (6000, 0.01, 0.5, 1000),  # 19 * .5 / .01 = 950: six are cheap enough
+        (6000, 0.01, 1.0, 1900),  # 19 * 1 / .01: three, the last one with the last update
+        (1_000_000, 0.001, 0.05, 166_667),  # a long budget on few images: six, not the hundreds of a short preset
+        (600, 0.01, 60.0, 600),  # only the last update is validated
+        (1, 0.01, 60.0, 1),
+    ],
+)
+def test_validations_are_six_or_as_many_as_a_twentieth_of_the_time_allows(
+    updates: int, update_seconds: float, validation_seconds: float, expected: int
+) -> None:
+    assert validation_spacing(updates, update_seconds, validation_seconds) == expected
+
+
+@given(st.integers(1, 10**7), st.floats(1e-4, 10), st.floats(0, 100))
+def test_validations_on_the_way_take_at_most_a_twentieth_of_the_time(
+    updates: int, update_seconds: float, validation_seconds: float
+) -> None:
+    spacing = validation_spacing(updates, update_seconds, validation_seconds)
+    assert 1 <= spacing <= updates
+    on_the_way = (updates - 1) // spacing * validation_seconds  # the last update is validated in any case
+    assert on_the_way <= 0.0501 * (updates * update_seconds + on_the_way)
+    assert (updates - 1) // spacing <= 5

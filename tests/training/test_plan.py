@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveal.errors import ConfigError
-from foveal.training.plan import Plan, plan_training
+from foveal.training.plan import Plan, checkpoint_spacing, plan_training
 
 
 def plan(
@@ -70,6 +70,13 @@ def test_validation_is_measured_six_times_evenly_or_as_often_as_asked() -> None:
     assert plan(1000, 8.0, batch_size=10, validate_every=1.0).validate_every == 100
     assert plan(1000, 8.0, batch_size=10, validate_every=0.25).validate_every == 25
     assert plan(1000, 8.0, batch_size=10, validate_every=1e-9).validate_every == 1
+
+
+@pytest.mark.parametrize(
+    ("updates", "per_epoch", "expected"), [(220, 11, 11), (221, 11, 22), (10**6, 11, 50_006), (5, 430, 430)]
+)
+def test_checkpoints_are_at_ends_of_epochs_and_at_most_twenty(updates: int, per_epoch: int, expected: int) -> None:
+    assert checkpoint_spacing(updates, per_epoch) == expected
 
 
 def test_a_short_training_reports_at_least_at_its_end() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import foveal
+from foveal.recipes import resolve
 from foveal.run import Run
-from foveal.settings import read_toml
+from foveal.settings import merge, read_toml
 from foveal.workflows.train import train
 
 
@@ -41,6 +42,36 @@ def test_what_was_decided_is_in_the_config_and_gives_the_same_weights_without_a_
     assert weights_of(again) == weights_of(budgeted)
     assert again.summary["updates"] == budgeted.summary["updates"]
     assert "fit into the budget of 3 s" in (budgeted.folder / "notes.txt").read_text()
+
+
+def test_validations_and_checkpoints_follow_the_length_and_not_the_preset(budgeted: Run, digits: Any) -> None:
+    measured = [record["update"] for record in budgeted.history if record["val_accuracy"] is not None]
+    training = read_toml(budgeted.folder / "config.toml")["training"]
+    per_epoch = 11  # 219 images in batches of 21
+    spacing = round(training["validate_every"] * per_epoch)
+    first = training["turns"][0][1]
+    assert spacing >= -(-first // 6)
+    updates = budgeted.summary["updates"]
+    assert measured == [*range(spacing, updates, spacing), updates]
+    # The preset's 800 updates would have been validated every 134 updates, whatever the budget.
+    assert spacing != 134 or -(-first // 6) == 134
+
+
+def test_what_was_said_of_validations_and_checkpoints_is_kept(digits: Any, tmp_path: Path) -> None:
+    settings = {"training": {"validate_every": 2.0, "checkpoint_every": 7}}
+    run = foveal.train(few(digits), budget=2.0, threads=1, out=tmp_path / "run", settings=settings)
+    training = read_toml(run.folder / "config.toml")["training"]
+    assert (training["validate_every"], training["checkpoint_every"]) == (2.0, 7)
+    measured = [record["update"] for record in run.history if record["val_accuracy"] is not None]
+    assert measured[:2] == [22, 44]
+
+
+def test_a_recipe_does_not_say_how_often_a_budget_is_validated() -> None:
+    said = {"data": {"source": "mnist"}}
+    assert resolve(said, "mnist").training.validate_every is not None
+    assert resolve(merge(said, {"training": {"budget": 60.0}}), "mnist").training.validate_every is None
+    own = {"training": {"budget": 60.0, "validate_every": 0.5}}
+    assert resolve(merge(said, own), "mnist").training.validate_every == 0.5
 
 
 def test_the_last_update_has_hardly_any_rate_left(budgeted: Run) -> None:

@@ -15,6 +15,7 @@ Verify = Annotated[
         "--verify", help="Train the same again, killed and resumed on the way, and compare every bit of the weights."
     ),
 ]
+Data = Annotated[str | None, typer.Option(help="Where the data lie now, if they were moved.")]
 AllowDifference = Annotated[
     bool,
     typer.Option(
@@ -27,6 +28,7 @@ def resume(
     run: RunFolder,
     verify: Verify = False,
     allow_difference: AllowDifference = False,
+    data: Data = None,
     own: Own = None,
     log: Log = None,
     as_json: AsJson = False,
@@ -41,14 +43,14 @@ def resume(
     if here.workers > 1:
         from foveal.cli.workers import resume_together
 
-        if resume_together(opened, here, allow_difference=allow_difference) is None:
+        if resume_together(opened, here, data=data, allow_difference=allow_difference) is None:
             return
     elif not was_finished:
         from foveal.workflows.prepare import own_network
         from foveal.workflows.resume import resume as resume_workflow
 
         network = own_network(own) if own else None
-        resume_workflow(opened, own=network, allow_difference=allow_difference, log=trackers(log))
+        resume_workflow(opened, data, network, allow_difference=allow_difference, log=trackers(log))
     proof = None
     if verify:
         from foveal.workflows.verify import verify as verify_workflow

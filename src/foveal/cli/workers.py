@@ -51,16 +51,18 @@ def train_together(config: Any, out: Path | None, name: str, here: Place) -> Run
         return train(config, run)
 
 
-def resume_together(run: Run, here: Place, *, allow_difference: bool) -> Run | None:
+def resume_together(run: Run, here: Place, *, data: str | None, allow_difference: bool) -> Run | None:
     """Go on with a run of several workers as one of them; the run for the first, None for the others."""
     if run.is_finished:
         return run if here.is_first else None
     if not here.is_first:
-        _keep_step(run.config, allow_difference=allow_difference)
+        from foveal.workflows.resume import moved
+
+        _keep_step(run.config if data is None else moved(run.config, data), allow_difference=allow_difference)
         return None
     from foveal.workflows.resume import resume
 
-    return resume(run, allow_difference=allow_difference)
+    return resume(run, data, allow_difference=allow_difference)
 
 
 def _said_in(out: Path) -> Any:

@@ -5,8 +5,10 @@ together (copies, photos of one person) always stay together, so that no copy of
 """
 
 import hashlib
+import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,6 +64,12 @@ class Splits:
     def pieces(self) -> tuple[Piece, ...]:
         """All images of the data, the dropped ones too, with their content ids."""
         return (*self._in_splits, *self.dropped)
+
+    @cached_property
+    def order(self) -> str:
+        """What tells this division, and the order of the images in it, from any other: a hash of the content ids."""
+        ids = json.dumps({name: list(each) for name, each in self.ids.items()}, sort_keys=True)
+        return hashlib.sha256(ids.encode()).hexdigest()[:16]
 
     @property
     def _in_splits(self) -> tuple[Piece, ...]:

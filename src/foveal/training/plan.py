@@ -57,5 +57,14 @@ def plan_training(
         updates_per_epoch=per_epoch,
         report_every=min(report_every, updates),
         validate_every=max(1, spacing),
-        checkpoint_every=checkpoint_every or per_epoch * ceil(updates / per_epoch / CHECKPOINTS),
+        checkpoint_every=checkpoint_every or checkpoint_spacing(updates, per_epoch),
     )
+
+
+def checkpoint_spacing(updates: int, per_epoch: int) -> int:
+    """Updates from one checkpoint to the next: at ends of epochs, and no more than 20 in all.
+
+    >>> checkpoint_spacing(440, 11), checkpoint_spacing(441, 11), checkpoint_spacing(5, 11)
+    (22, 33, 11)
+    """
+    return per_epoch * ceil(updates / per_epoch / CHECKPOINTS)

@@ -86,12 +86,12 @@ def resume(
 ) -> Run:
     """Finish a training that was stopped anywhere; the weights are bit for bit those of one that never was.
 
-    `data` and `model` are needed where the training was given arrays or a network made in Python. Raises ArtifactError when
-    something that decides the weights is not as it was, unless `allow_difference`. `log` names other trackers than so far.
+    `data` and `model` are needed where the training was given arrays or a network made in Python; as a path, `data` is where
+    the data lie now. Raises ArtifactError when something that decides the weights is not as it was, unless
+    `allow_difference`. `log` names other trackers than so far.
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
-    source = None if isinstance(data, str | Path) else data
-    return resume_workflow.resume(open_run(folder), source, model, allow_difference=allow_difference, log=log)
+    return resume_workflow.resume(open_run(folder), data, model, allow_difference=allow_difference, log=log)
 
 
 def _classifier_of(start: str | Path | Run | None) -> str | None:

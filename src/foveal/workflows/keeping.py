@@ -1,7 +1,5 @@
 """What a training keeps on its way: the best weights and the newest, and checkpoints to go on from."""
 
-import hashlib
-import json
 import logging
 import signal
 import threading
@@ -118,6 +116,8 @@ def progress_in(checkpoint: Checkpoint) -> Progress:
 def dependencies(prepared: Prepared) -> dict[str, Any]:
     """What decides the bits of the weights besides the seed: settings, data, versions, processor, threads."""
     machine, settings = environment(), prepared.config.model_dump(mode="json", exclude={"track"})
+    for name in ("source", "images"):  # wherever they lie: what they are follows
+        settings["data"].pop(name)
     for name in ("epochs", "budget", "turns"):  # a budget changes them on the way; config.toml has all of the turns
         if prepared.config.training.turns or prepared.config.training.budget:
             settings["training"].pop(name)
@@ -125,7 +125,7 @@ def dependencies(prepared: Prepared) -> dict[str, Any]:
         "settings": settings,
         "network": prepared.arch.model_dump(mode="json", exclude={"source"}),
         "data": prepared.splits.fingerprint,
-        "splits": _hash_of_splits(prepared) if prepared.start is not None else None,
+        "splits": prepared.splits.order,
         "torch": torch.__version__,
         **{name: machine["packages"][name] for name in ("foveal", "numpy", "pillow")},
         "processor": f"{machine['processor']}, {torch.backends.cpu.get_cpu_capability()}",
@@ -135,16 +135,17 @@ def dependencies(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _hash_of_splits(prepared: Prepared) -> str:
-    """What tells the division of the images from any other: in a training from a Classifier it hangs on that one's run."""
-    splits = json.dumps({name: list(ids) for name, ids in prepared.splits.ids.items()}, sort_keys=True)
-    return hashlib.sha256(splits.encode()).hexdigest()[:16]
+def are_other_data(checkpoint: Checkpoint, prepared: Prepared) -> bool:
+    """Whether the images, their labels, their order or their splits are not those of the checkpoint."""
+    before = checkpoint.facts["depends_on"]
+    return (before["data"], before["splits"]) != (prepared.splits.fingerprint, prepared.splits.order)
 
 
 def require_the_same(checkpoint: Checkpoint, prepared: Prepared, *, allow_difference: bool) -> list[str]:
     """What is not as it was when the checkpoint was written, in words. Raises ArtifactError unless that is allowed."""
     before, now = checkpoint.facts["depends_on"], dependencies(prepared)
-    found = [_difference(key, before.get(key), value) for key, value in now.items() if before.get(key) != value]
+    others = [_difference(key, before.get(key), value) for key, value in now.items() if before.get(key) != value]
+    found = list(dict.fromkeys(others))
     if found and not allow_difference:
         raise ArtifactError(
             f"the run cannot go on bit for bit: {'; '.join(found)}. Go on where it was begun, or accept other weights than "
@@ -155,7 +156,7 @@ def require_the_same(checkpoint: Checkpoint, prepared: Prepared, *, allow_differ
 
 def _difference(key: str, before: Any, now: Any) -> str:
     if key in ("data", "splits"):
-        return "the images, their labels or their splits are not those it was begun with"
+        return "the images, their labels, their order or their splits are not those it was begun with"
     if key == "network":
         return "the network, or the statistics of its first layer, is another"
     if key == "settings":

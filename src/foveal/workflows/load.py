@@ -51,8 +51,11 @@ def open_config(wanted: DataConfig, source: Source | None = None, *, purpose: Pu
     )
 
 
-def load(config: Config, source: Source | None = None) -> Loaded:
-    """All that is trained with, in memory (or mapped, where it is too large). Raises DataError."""
+def load(config: Config, source: Source | None = None, *, earlier: Mapping[str, str] | None = None) -> Loaded:
+    """All that is trained with, in memory (or mapped, where it is too large). Raises DataError.
+
+    `earlier` says, by content id, in which split images stay; left out, it is where a Classifier that is continued had them.
+    """
     wanted = config.data
     data = open_config(wanted, source)
     facts = {part: facts_of(images) for part, images in data.parts.items()}
@@ -62,7 +65,7 @@ def load(config: Config, source: Source | None = None) -> Loaded:
     pixels = decode(base, preprocess, facts[part])
     if wanted.channels is None:
         pixels, preprocess = drop_equal_channels(pixels, preprocess)
-    earlier, known_notes = known_splits(config.model.start)
+    earlier, known_notes = known_splits(config.model.start) if earlier is None else (dict(earlier), [])
     if config.model.start is not None and preprocess.channels == 1 and not sizes.is_grey:
         known_notes.append(
             "these images are in colour, and are read in grey, as the Classifier was trained to take them"

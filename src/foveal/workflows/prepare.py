@@ -55,8 +55,8 @@ def prepare(
 ) -> Prepared:
     """Read the data, divide them, decode all but the test images, and settle what depends on them.
 
-    `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module). `loaded`
-    are the data where they are in memory already, of a config with the same data settings and seed.
+    `source` stands for data that a config cannot name (arrays), `own` for a network that it cannot (an nn.Module), `loaded`
+    for the same data where they are in memory already.
     """
     own, layers_path = own if own is not None else own_network(config.model.name), layers_file(config.model.name)
     loaded = loaded if loaded is not None else load(config, source)
@@ -176,12 +176,13 @@ def settled(
     The statistics of the first layer are not: they follow from the images, and stand in classifier.json.
     """
     size = preprocess.height if preprocess.height == preprocess.width else config.data.size
+    is_open = config.training.budget is not None and config.training.validate_every is None  # see workflows/budget.py
     training = {
         "epochs": plan.epochs,
         "min_updates": 0,
         "batch_size": plan.batch_size,
         "report_every": plan.report_every,
-        "validate_every": plan.validate_every / plan.updates_per_epoch,
+        "validate_every": None if is_open else plan.validate_every / plan.updates_per_epoch,
         **arithmetic,
     }
     model = {

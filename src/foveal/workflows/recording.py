@@ -1,7 +1,7 @@
 """What a training writes into its run folder besides weights: how it began, how it went on, what it came to."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,10 @@ from foveal.device import out_of_memory_said
 from foveal.errors import ArtifactError, MemoryRanOut, TrainingError
 from foveal.evaluation.calibration import fit_temperature
 from foveal.launch import place
-from foveal.run import CONFIG, HISTORY, Run
-from foveal.storage import remove_folder
-from foveal.training.checkpoint import Checkpoint, restore
+from foveal.run import CONFIG, Run
 from foveal.training.fit import Record, TrainState
 from foveal.workflows.changes import changes_since_last
-from foveal.workflows.keeping import Progress, keep_checkpoint, progress_in, require_the_same
+from foveal.workflows.keeping import Progress, keep_checkpoint
 from foveal.workflows.prepare import Prepared
 from foveal.workflows.start_known import by_split
 
@@ -71,34 +69,24 @@ def record_beginning(run: Run, prepared: Prepared) -> Progress:
     """Write what is known before the first update, and tell the user what was decided."""
     run.rewrite_history([])  # of a training that was killed before its first checkpoint
     run.write_config(prepared.config)
-    earlier = by_split(prepared.earlier)
-    run.write_splits({**prepared.splits.as_dict(), "pixel_ids": prepared.pixel_ids, "earlier": earlier})
-    run.write_environment(
-        {"threads": prepared.config.threads, "workers": place().workers, "fingerprint": prepared.splits.fingerprint}
-    )
+    record_data(run, prepared)
     run.note_each("left out: ", prepared.refused)
     for note in (*prepared.notes, *changes_since_last(run, prepared)):
         run.note(note)
     return Progress()
 
 
-def record_going_on(
-    run: Run, prepared: Prepared, state: TrainState, checkpoint: Checkpoint, *, allow_difference: bool
-) -> Progress:
-    """Make state and run folder what they were at a checkpoint, and tell the user where it goes on.
+def record_data(
+    run: Run, prepared: Prepared, facts: Mapping[str, Any] | None = None, *, learnt_before: Sequence[str] = ()
+) -> None:
+    """Write what the run is trained on, and with what versions and threads; `facts` are put on top of the environment.
 
-    Raises ArtifactError when the weights would be others than those of a run that was never stopped.
+    `learnt_before` are ids of decoded pixels that were learnt from or chosen with before that.
     """
-    for difference in require_the_same(checkpoint, prepared, allow_difference=allow_difference):
-        run.note(f"not as it was begun: {difference}")
-    for left in run.checkpoints.glob(".*"):  # half-written ones of processes that were killed
-        remove_folder(left)
-    restore(state, checkpoint)
-    run.write_config(prepared.config)  # who is told of its records may be another now
-    if place().is_first and not run.cut_history(checkpoint.facts["history_bytes"]):
-        run.note(f"{HISTORY} has lost records of before update {checkpoint.update:,}; the weights do not depend on it")
-    run.note(f"goes on from update {checkpoint.update:,} of {prepared.plan.updates:,}")
-    return progress_in(checkpoint)
+    earlier, pixel_ids = by_split(prepared.earlier), list(dict.fromkeys([*prepared.pixel_ids, *learnt_before]))
+    run.write_splits({**prepared.splits.as_dict(), "pixel_ids": pixel_ids, "earlier": earlier})
+    known = {"threads": prepared.config.threads, "workers": place().workers, "fingerprint": prepared.splits.fingerprint}
+    run.write_environment({**known, **(facts or {})})
 
 
 def sha256_of(weights: Mapping[str, Tensor]) -> str:

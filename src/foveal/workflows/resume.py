@@ -1,7 +1,9 @@
 """`foveal resume`: go on with a training that was stopped anywhere, and prove that nothing was lost by it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from foveal.config import Config
 from foveal.data.sources import Source
 from foveal.lock import locked
 from foveal.models.own import Own
@@ -22,9 +24,9 @@ def resume(
     """Finish the training of a run from its newest whole checkpoint, or from the start where it has none.
 
     The weights are bit for bit those of a run that was never stopped. A finished run is left as it is. `source` and
-    `own` stand for data and networks that a config cannot name; `log` names other trackers than those so far. Raises
-    ArtifactError when something that decides the weights is not as it was, unless `allow_difference`, and when another
-    process trains in the folder.
+    `own` stand for data and networks that a config cannot name; a `source` that is a path is where the data lie now. `log`
+    names other trackers than those so far. Raises ArtifactError when something that decides the weights is not as it was,
+    unless `allow_difference`, and when another process trains in the folder.
     """
     if run.is_finished:
         return run
@@ -35,7 +37,13 @@ def resume(
         for reason in damaged:
             before = f"update {checkpoint.update:,}" if checkpoint is not None else "the start"
             run.note(f"{reason} The training goes on from {before}, which costs time and changes nothing.")
-        config = run.config
+        config = run.config if not isinstance(source, str | Path) else moved(run.config, source)
+        source = None if isinstance(source, str | Path) else source
         if log is not None:
             config = parse_config(merge(config.model_dump(), {"track": {"to": log}}))
         return train_locked(config, run, source, own, checkpoint=checkpoint, allow_difference=allow_difference)
+
+
+def moved(config: Config, source: str | Path) -> Config:
+    """The settings of a training whose data lie elsewhere now."""
+    return config.model_copy(update={"data": config.data.model_copy(update={"source": str(source)})})

@@ -20,8 +20,11 @@ def earlier_splits(start: str | None) -> dict[str, str] | None:
     if start is None:
         return {}
     run = Run(find_classifier(Path(start)).parent)
-    if not (run.folder / CONFIG).is_file():
-        return None
+    return met_by(run) if (run.folder / CONFIG).is_file() else None
+
+
+def met_by(run: Run) -> dict[str, str]:
+    """The same of a run that is trained on, and all that it continued. Raises ArtifactError where it does not say."""
     splits = run.splits
     now = [(name, columns["ids"]) for part in ("splits", "dropped") for name, columns in splits[part].items()]
     found = {image_id: name for name, ids in splits.get("earlier", {}).items() for image_id in ids}

@@ -31,6 +31,7 @@ from foveal.training.optim import balanced_weights, make_loss, make_optimizer
 from foveal.training.schedule import make_schedule
 from foveal.workflows.augmenting import make_augmentation, make_mix
 from foveal.workflows.budget import fit_to_budget, within_budget
+from foveal.workflows.going_on import prepare_to_go_on, record_going_on
 from foveal.workflows.keeping import (
     Progress,
     advance,
@@ -51,7 +52,6 @@ from foveal.workflows.recording import (
     how_to_go_on,
     make_card,
     record_beginning,
-    record_going_on,
     sha256_of,
     summarise,
 )
@@ -97,11 +97,15 @@ def train_locked(
             with first_one_first(workers):
                 prepared = prepare(config, source, own)
             checkpoint = share(checkpoint, workers)
+            if checkpoint is not None:
+                prepared = prepare_to_go_on(prepared, source, run, checkpoint, workers)
             state = make_state(prepared, device)
         if checkpoint is None:
             progress = record_beginning(run, prepared)
         else:
-            progress = record_going_on(run, prepared, state, checkpoint, allow_difference=allow_difference)
+            progress = record_going_on(
+                run, prepared, state, checkpoint, device, workers, allow_difference=allow_difference
+            )
         before = state.seconds
         prepared, budget = fit_to_budget(prepared, run, device, begin)
         start = partial(start_fit, workers=workers)
